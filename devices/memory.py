@@ -1,10 +1,11 @@
 """Guest RAM: one memfd, mapped shared, that the CPU, the devices and the kernels all look at.
 
-Why a memfd: a page can be given back to the host and reads zero afterwards (MADV_REMOVE), without splitting the
-mapping, and `st_blocks` says how much host memory the guest really holds.
+Why a memfd: a page can be given back to the host and reads zero afterwards (MADV_REMOVE), without splitting
+the mapping, and `st_blocks` says how much host memory the guest really holds.
 
-Every write by a device must end in `written()`, because the CPU keeps translated code and has to drop what came
-from those bytes. `write()` and `discard()` do so themselves; users of `ram` and `view()` call it once a batch.
+Every write by a device must end in `written()`, because the CPU keeps translated code and has to drop what
+came from those bytes. `write()` and `discard()` do so themselves; users of `ram` and `view()` call it once a
+batch.
 """
 
 import mmap
@@ -61,7 +62,7 @@ class GuestMemory:
         Raises GuestMemoryError when base and size are no whole pages, or the host has no such address space.
         """
         if base < 0 or size <= 0 or base % PAGE_SIZE or size % PAGE_SIZE or base + size > 1 << 56:
-            raise GuestMemoryError(f"RAM of {size:#x} bytes at {base:#x} is no range of whole pages below 2^56")
+            raise GuestMemoryError(f"RAM of {size:#x} bytes at {base:#x} is not whole pages below 2^56")
         try:
             fd = os.memfd_create("guest-ram", os.MFD_CLOEXEC)
             try:
@@ -84,9 +85,8 @@ class GuestMemory:
         Raises GuestMemoryError when the range is not all RAM.
         """
         if not self.contains(addr, length):
-            raise GuestMemoryError(
-                f"{length:#x} bytes at {addr:#x} are not inside RAM {self.base:#x}..{self.base + self.size - 1:#x}"
-            )
+            last = self.base + self.size - 1
+            raise GuestMemoryError(f"{length:#x} bytes at {addr:#x} are not in RAM {self.base:#x}..{last:#x}")
         offset = addr - self.base
         return self.ram[offset : offset + length]
 

@@ -6,8 +6,8 @@ from typing import Protocol
 class MmioDevice(Protocol):
     """A block of registers.
 
-    The guest chooses offset, size and value, so every combination gets an answer and none raises: an access that
-    the device does not define reads 0 and writes nothing.
+    The guest chooses offset, size and value, so every combination gets an answer and none raises: an access
+    that the device does not define reads 0 and writes nothing.
     """
 
     @property
