@@ -1,0 +1,35 @@
+/* Compiler attributes and access helpers. */
+#ifndef COMPILER_H
+#define COMPILER_H
+
+#define __section(name) __attribute__((__section__(name)))
+#define __aligned(x) __attribute__((__aligned__(x)))
+#define __packed __attribute__((__packed__))
+#define __noreturn __attribute__((__noreturn__))
+#define __used __attribute__((__used__))
+#define noinline __attribute__((__noinline__))
+#define __printf(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
+
+/*
+ * Data that a hibernation image neither contains nor overwrites: it keeps, across a resume, the
+ * value that the *resuming* kernel gave it. The section has pages of its own (see mm.h).
+ */
+#define __nosavedata __section(".data.nosave")
+
+#define likely(x) __builtin_expect(!!(x), 1)
+#define unlikely(x) __builtin_expect(!!(x), 0)
+
+#define barrier() __asm__ volatile("" ::: "memory")
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
+#define WRITE_ONCE(x, val) (*(volatile __typeof__(x) *)&(x) = (val))
+
+/*
+ * A table that many files add entries to: each entry goes into the section `__table_<name>`, which
+ * kernel.ld keeps between __start_/__stop_ symbols. For pointer-sized or larger structs.
+ */
+#define table_entry(name) __used __section("__table_" #name)
+#define for_each_table_entry(type, name, pos)                                                     \
+	extern type __start___table_##name[], __stop___table_##name[];                            \
+	for (type *pos = __start___table_##name; pos < __stop___table_##name; pos++)
+
+#endif

@@ -1,0 +1,82 @@
+/*
+ * Physical memory: struct page, the page allocator and its books. Counts are in pages of 4 KiB.
+ *
+ *   totalram_pages() = free + used. Pages that the kernel gives away (a balloon) leave the books
+ *   with adjust_managed_page_count() and are flagged offline; reserved pages were never in them.
+ */
+#ifndef MM_H
+#define MM_H
+
+#include "list.h"
+#include "page.h"
+
+/* Bits of page->flags. All but the last are maintained by the allocators. */
+#define PG_reserved 0 /* never the page allocator's: kernel image, mem_map, device tree, no RAM */
+#define PG_buddy 1    /* head of a free block of 2^order pages */
+#define PG_slab 2     /* belongs to kmalloc */
+#define PG_offline 3  /* handed over to the hypervisor: its contents must not be touched or saved */
+
+struct page {
+	unsigned int flags;
+	unsigned int order;   /* of the block that this page heads (free, or kmalloc'ed in whole pages) */
+	struct list_head lru; /* the owner's list; the allocator's while the page is free */
+	unsigned long private;
+};
+
+#define MAX_ORDER 10 /* largest block: 4 MiB */
+
+#define GFP_KERNEL 0u	   /* may use the last free pages */
+#define GFP_USER 1u	   /* leaves min_free_pages() to the kernel: workloads, balloons, images */
+#define __GFP_ZERO 2u
+
+/* All return NULL when there is no block; no one sleeps, there is nothing to reclaim. */
+struct page *alloc_pages(gfp_t gfp, unsigned int order);
+#define alloc_page(gfp) alloc_pages(gfp, 0)
+void __free_pages(struct page *page, unsigned int order);
+#define __free_page(page) __free_pages(page, 0)
+/* The same by virtual address. */
+void *__get_free_pages(gfp_t gfp, unsigned int order);
+#define get_zeroed_page(gfp) __get_free_pages((gfp) | __GFP_ZERO, 0)
+void free_pages(void *addr, unsigned int order);
+#define free_page(addr) free_pages(addr, 0)
+
+/* The books. */
+unsigned long totalram_pages(void);
+unsigned long nr_free_pages(void);
+unsigned long nr_offline_pages(void);
+unsigned long min_free_pages(void);
+/* Takes `count` pages out of (negative) or back into the managed total; the page itself is untouched. */
+void adjust_managed_page_count(struct page *page, long count);
+
+/* pfn <-> struct page. mem_map covers [min_low_pfn, max_pfn), holes and no-map regions included. */
+extern struct page *mem_map;
+extern unsigned long min_low_pfn, max_pfn;
+
+static inline bool pfn_valid(unsigned long pfn) { return pfn >= min_low_pfn && pfn < max_pfn; }
+static inline struct page *pfn_to_page(unsigned long pfn) { return mem_map + (pfn - min_low_pfn); }
+static inline unsigned long page_to_pfn(const struct page *page) { return (page - mem_map) + min_low_pfn; }
+static inline phys_addr_t page_to_phys(const struct page *page) { return PFN_PHYS(page_to_pfn(page)); }
+static inline struct page *virt_to_page(const void *va) { return pfn_to_page(PFN_DOWN(__pa(va))); }
+static inline void *page_address(const struct page *page) { return __va(page_to_phys(page)); }
+
+static inline bool PageReserved(const struct page *page) { return page->flags & (1u << PG_reserved); }
+static inline bool PageSlab(const struct page *page) { return page->flags & (1u << PG_slab); }
+static inline bool PageOffline(const struct page *page) { return page->flags & (1u << PG_offline); }
+void __SetPageOffline(struct page *page);
+void __ClearPageOffline(struct page *page);
+
+/*
+ * For hibernation. Whoever wants all pages worth saving starts from the RAM that the kernel maps
+ * (for_each_mem_pfn_range), and takes away the free blocks (walk_free_blocks), then the offline pages
+ * and those of pfn_is_nosave(). Only look at the struct page of a page that is *not* free: struct
+ * pages of memory that was never allocated are not initialised (see page_alloc.c).
+ */
+void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg), void *arg);
+/* The i-th range [*start, *end) of mapped RAM, in ascending order; false when there is none. */
+bool mem_pfn_range(unsigned int i, unsigned long *start, unsigned long *end);
+#define for_each_mem_pfn_range(i, start, end) for (i = 0; mem_pfn_range(i, &(start), &(end)); i++)
+bool pfn_is_nosave(unsigned long pfn);
+
+void mem_init(void);
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * Pages and addresses. All RAM is mapped once, at a fixed offset: virtual = physical + PAGE_OFFSET.
+ * The kernel image is linked inside that map, and device registers are mapped at the same offset.
+ */
+#ifndef PAGE_H
+#define PAGE_H
+
+#define PAGE_SHIFT 12
+#define PAGE_SIZE (1UL << PAGE_SHIFT)
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+
+#define PAGE_OFFSET 0xffffffc000000000
+
+#ifndef __ASSEMBLER__
+
+#include "kernel.h"
+
+#define __pa(va) ((phys_addr_t)(unsigned long)(va) - PAGE_OFFSET)
+#define __va(pa) ((void *)((unsigned long)(pa) + PAGE_OFFSET))
+#define PFN_UP(x) (((x) + PAGE_SIZE - 1) >> PAGE_SHIFT)
+#define PFN_DOWN(x) ((x) >> PAGE_SHIFT)
+#define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
+#define PAGE_ALIGN(x) ALIGN(x, PAGE_SIZE)
+
+static inline phys_addr_t virt_to_phys(const volatile void *va) { return __pa(va); }
+static inline void *phys_to_virt(phys_addr_t pa) { return __va(pa); }
+
+/* The kernel image (kernel.ld). */
+extern char _start[], _etext[], __start_rodata[], __end_rodata[], _sdata[], _edata[], _end[];
+extern char __nosave_begin[], __nosave_end[];
+extern char __bss_start[], __bss_stop[];
+
+#endif
+#endif
