@@ -1,0 +1,108 @@
+"""Every device that saves its state, ready to be driven through the contract suite.
+
+A subject is a device with all that surrounds it: wires to look at, and what the host can do to it. To put a
+new device under the contract, add a `Subject` that builds it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from devices.clint import Clint
+from devices.mmio import MmioDevice
+from devices.plic import Plic
+from devices.power import Power
+from devices.rtc import GoldfishRtc
+from devices.state import Stateful
+from devices.uart import Uart
+from tests.harness.timer import StoppedTimer
+from tests.harness.wire import Wire
+
+
+class Device(MmioDevice, Stateful, Protocol):
+    """What the contract is about."""
+
+
+@dataclass
+class Bench:
+    """A device as the machine would hold it.
+
+    Attributes:
+        device: the device.
+        wires: the interrupts that it drives.
+        host: something that the host side does to it, chosen by a byte.
+    """
+
+    device: Device
+    wires: list[Wire] = field(default_factory=list)
+    host: Callable[[int], None] = field(default=lambda _choice: None)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A kind of device.
+
+    Attributes:
+        name: what test ids and state errors call it.
+        build: makes a new one in its reset state.
+        offsets: registers where something can happen; the suite tries all other offsets too.
+    """
+
+    name: str
+    build: Callable[[], Bench]
+    offsets: tuple[int, ...]
+
+
+def _clint() -> Bench:
+    wire = Wire()
+    return Bench(Clint(StoppedTimer(), wire), [wire])
+
+
+def _plic() -> Bench:
+    wires = [Wire(), Wire()]
+    plic = Plic(95, wires)
+
+    def host(choice: int) -> None:
+        plic.line(1 + choice % 12).set_level(choice >= 128)
+
+    return Bench(plic, wires, host)
+
+
+def _uart() -> Bench:
+    wire = Wire()
+    uart = Uart(wire, lambda _byte: None)
+    return Bench(uart, [wire], lambda choice: uart.receive(bytes(range(choice % 24))))
+
+
+def _rtc() -> Bench:
+    wire = Wire()
+    now = 0
+
+    def host(choice: int) -> None:
+        nonlocal now
+        now += choice << 26
+        rtc.advance(now)
+
+    rtc = GoldfishRtc(wire, lambda: now)
+    return Bench(rtc, [wire], host)
+
+
+def _power() -> Bench:
+    return Bench(Power(lambda _request: None))
+
+
+SUBJECTS = (
+    Subject("clint", _clint, (0x0, 0x4, 0x4000, 0x4004, 0xBFF8, 0xBFFC)),
+    Subject(
+        "plic",
+        _plic,
+        (
+            *range(0, 0x34, 4),
+            *(0x1000, 0x1004, 0x1008, 0x2000, 0x2004, 0x2008, 0x2080, 0x2084, 0x2088),
+            *(0x20_0000, 0x20_0004, 0x20_1000, 0x20_1004),
+        ),
+    ),
+    Subject("uart", _uart, tuple(range(8))),
+    Subject("rtc", _rtc, tuple(range(0, 0x20, 4))),
+    Subject("power", _power, (0x0, 0x8)),
+)
