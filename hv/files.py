@@ -1,0 +1,62 @@
+"""Opening files that come from outside: what is refused before the first byte is read."""
+
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+
+from hv.errors import ImageError
+
+
+def open_file(path: Path, what: str) -> FileIO:
+    """Open a regular file for reading, without buffering.
+
+    Args:
+        path: the file.
+        what: its role, for the message ("kernel", "host image").
+
+    Raises:
+        ImageError: it is missing, unreadable, or no regular file (a directory, a pipe that would block us).
+    """
+    try:
+        # O_NONBLOCK: opening a pipe without a writer would wait for ever; regular files ignore the flag.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ImageError(f"{what} {path}: no such file; check the path") from None
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ImageError(f"{what} {path}: cannot be opened ({reason}); check the path and its mode") from None
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise ImageError(f"{what} {path}: not a regular file; give the file itself")
+    return os.fdopen(fd, "rb", buffering=0)
+
+
+def read_at(file: FileIO, offset: int, length: int, name: str) -> bytes:
+    """Read exactly `length` bytes at `offset`.
+
+    Args:
+        file: an unbuffered file from `open_file`.
+        offset: bytes from its start.
+        length: bytes wanted; the caller has bounded it.
+        name: role and path of the file, for the message.
+
+    Raises:
+        ImageError: the file ends before, or cannot be read.
+    """
+    try:
+        size = os.fstat(file.fileno()).st_size
+        if offset + length > size:
+            raise ImageError(
+                f"{name}: truncated, {length} bytes at {offset} are past its end ({size} bytes); get it anew"
+            )
+        file.seek(offset)
+        data = bytearray()
+        while len(data) < length:
+            piece = file.read(length - len(data))
+            if not piece:
+                raise ImageError(f"{name}: truncated while it was read; get it anew")
+            data += piece
+    except OSError as error:
+        raise ImageError(f"{name}: cannot be read ({error.strerror}); check the disk it is on") from None
+    return bytes(data)
