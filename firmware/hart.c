@@ -1,0 +1,73 @@
+/*
+ * hart.c - M-mode set up for an S-mode kernel, and waiting on its behalf.
+ */
+#include "csr.h"
+#include "hart.h"
+#include "sbi.h"
+
+/*
+ * Exceptions that S-mode takes by itself. Access faults stay here: they are the platform's answer (PMP, an empty
+ * address), harts may hardwire their bits to 0, and redirect() in trap.c passes them on.
+ */
+#define DELEGATED_EXCEPTIONS					\
+	(1 << CAUSE_MISALIGNED_FETCH | 1 << CAUSE_ILLEGAL |	\
+	 1 << CAUSE_BREAKPOINT | 1 << CAUSE_MISALIGNED_LOAD |	\
+	 1 << CAUSE_MISALIGNED_STORE | 1 << CAUSE_USER_ECALL |	\
+	 1 << CAUSE_FETCH_PAGE_FAULT | 1 << CAUSE_LOAD_PAGE_FAULT | 1 << CAUSE_STORE_PAGE_FAULT)
+
+#define SUPERVISOR_INTERRUPTS	(MIP_SSIP | MIP_STIP | MIP_SEIP)
+
+bool hart_has_sstc;	/* S-mode has a timer of its own, stimecmp, and the device tree tells the kernel so */
+
+/*
+ * Open the extensions that menvcfg guards for S-mode. A hart older than privileged 1.12 has no such CSR: the trap
+ * lands on the label behind the write, which a hart that has it just walks into.
+ */
+static unsigned long menvcfg_open(unsigned long wanted)
+{
+	unsigned long got, vector;
+
+	__asm__ volatile (
+		"	la	%[got], 1f\n"
+		"	csrrw	%[vector], mtvec, %[got]\n"
+		"	li	%[got], 0\n"
+		"	csrw	%[menvcfg], %[wanted]\n"
+		"	csrr	%[got], %[menvcfg]\n"
+		"	.balign	4\n"
+		"1:	csrw	mtvec, %[vector]\n"
+		: [got] "=&r" (got), [vector] "=&r" (vector)
+		: [wanted] "r" (wanted), [menvcfg] "i" (CSR_MENVCFG)
+		: "memory");
+	return got;
+}
+
+void hart_init(void)
+{
+	csr_write(mie, 0);
+	csr_clear(mip, SUPERVISOR_INTERRUPTS);
+	csr_write(medeleg, DELEGATED_EXCEPTIONS);
+	csr_write(mideleg, SUPERVISOR_INTERRUPTS);
+	csr_write(mcounteren, MCOUNTEREN_CY | MCOUNTEREN_TM | MCOUNTEREN_IR);
+	hart_has_sstc = menvcfg_open(MENVCFG_STCE | MENVCFG_PBMTE | MENVCFG_CBZE | MENVCFG_CBCFE |
+				     MENVCFG_CBIE_INVAL) & MENVCFG_STCE;
+	pmp_init();
+	sbi_time_init();
+}
+
+/*
+ * Wait until an interrupt that S-mode enabled in sie is pending, whatever its sstatus.SIE. The firmware's own timer
+ * interrupt is not taken meanwhile (M-mode runs with interrupts off), only turned into S-mode's here.
+ */
+void hart_wait(void)
+{
+	for (;;) {
+		unsigned long pending = csr_read(mip) & csr_read(mie);
+
+		if (pending & SUPERVISOR_INTERRUPTS)
+			return;
+		if (pending & MIP_MTIP)
+			sbi_time_expired();
+		else
+			__asm__ volatile ("wfi");
+	}
+}
