@@ -1,8 +1,8 @@
 """Saved device state: plain data out, validated data in.
 
-`save()` answers with dicts, lists, ints, bools, strings and bytes only, so that any format can carry it. What
-comes back is untrusted: a device reads it through `Fields`, which checks every value and names the bad one, and
-changes itself only when all were good.
+`save()` answers with dicts, lists, ints, bools, strings and bytes only, so that any format can carry it.
+What comes back is untrusted: a device reads it through `Fields`, which checks every value and names the bad
+one, and changes itself only when all were good.
 """
 
 from typing import Any, Protocol
