@@ -248,8 +248,9 @@ def _read_image(file: FileIO, name: str, header: bytes) -> _Program:
 
 def _read_initrd(path: Path, ram: int, kernel: _Program) -> Blob:
     name = f"initrd {path}"
+    kernel_start = min(blob.address for blob in kernel.blobs)
     kernel_end = max(blob.end for blob in kernel.blobs)
-    address = max(kernel.entry + min(ram // 2, INITRD_OFFSET_MAX), _page_up(kernel_end))
+    address = _page_up(max(kernel_start + min(ram // 2, INITRD_OFFSET_MAX), kernel_end))
     with open_file(path, "initrd") as file:
         data = _read_all(file, name, max(board.DRAM_BASE + ram - address, 0))
     return Blob(name, address, data, len(data))
