@@ -26,7 +26,7 @@ PLIC_MAX_PRIORITY = 7
 _WORD = 0xFFFF_FFFF
 
 
-def _plic_registers(sources: int, contexts: int) -> tuple[Register, ...]:
+def plic_registers(sources: int, contexts: int) -> tuple[Register, ...]:
     """Return the table for sources 1..`sources`; bit n of a bitmap is source n, and bit 0 is nobody's."""
     words = sources // 32 + 1
     return (
@@ -47,7 +47,7 @@ class Plic(RegisterDevice):
     def __init__(self, sources: int, contexts: Sequence[IrqLine]) -> None:
         if not 1 <= sources <= PLIC_MAX_SOURCES:
             raise ValueError(f"a PLIC has 1..{PLIC_MAX_SOURCES} sources, not {sources}")
-        super().__init__(PLIC_SIZE, _plic_registers(sources, len(contexts)))
+        super().__init__(PLIC_SIZE, plic_registers(sources, len(contexts)))
         self._sources = sources
         self._contexts = tuple(contexts)
         self._valid = (1 << sources + 1) - 2

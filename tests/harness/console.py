@@ -1,0 +1,90 @@
+"""The far end of a serial line: wait for what a guest prints, type at its shell.
+
+The shell's protocol is the toy kernel's: the prompt `thaw:RC> ` on a fresh line carries the status of the
+last command, and a command answers in lines of `key value` (`hv.shell` drives the same protocol in our own
+machine).
+"""
+
+import re
+import socket
+import time
+
+from hv.shell import parse_values
+
+PROMPT = re.compile(r"(?:^|\n)thaw:(-?\d+)> $")
+ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+
+class ConsoleError(AssertionError):
+    """The guest did not print what a test waits for; carries the end of what it did print."""
+
+
+class SerialConsole:
+    """A serial line over a socket.
+
+    Attributes:
+        text: everything received, line ends as `\\n`, without terminal escapes.
+    """
+
+    def __init__(self, line: socket.socket) -> None:
+        self.text = ""
+        self._line = line
+        self._seen = 0
+
+    def send(self, text: str) -> None:
+        """Type."""
+        self._line.sendall(text.encode())
+
+    def expect(self, pattern: str | re.Pattern[str], within: float = 30) -> re.Match[str]:
+        """Wait until `pattern` matches what came after the last match, and pass over it.
+
+        Args:
+            pattern: a regular expression.
+            within: seconds.
+
+        Raises:
+            ConsoleError: time is up, or the line was closed; ends in the last 2,000 characters received.
+        """
+        deadline = time.monotonic() + within
+        pattern = re.compile(pattern)
+        while (match := pattern.search(self.text, self._seen)) is None:
+            self._receive(deadline, pattern.pattern)
+        self._seen = match.end()
+        return match
+
+    def shell(self, command: str, status: int = 0, within: float = 30) -> dict[str, int | str]:
+        """Type a command at the prompt; return its `key value` lines.
+
+        Args:
+            command: without line end.
+            status: what the prompt must show afterwards: 0 or a negative errno.
+            within: seconds.
+
+        Raises:
+            ConsoleError: no prompt came in time, or it shows another status.
+        """
+        start = len(self.text)
+        self.send(f"{command}\n")
+        self.expect(r"\n", within)  # the echo ends the prompt's line
+        shown = int(self.expect(PROMPT, within)[1])
+        answer = self.text[start : self._seen].split("\n")[1:-1]
+        if shown != status:
+            raise ConsoleError(f"`{command}` ended with {shown}, not {status}: {answer}")
+        return parse_values(tuple(answer))
+
+    def wait_for_prompt(self, within: float = 30) -> int:
+        """Wait for the shell's prompt; return the status that it shows. Raises ConsoleError."""
+        return int(self.expect(PROMPT, within)[1])
+
+    def _receive(self, deadline: float, awaited: str) -> None:
+        """Take what is there, or wait for it."""
+        self._line.settimeout(max(deadline - time.monotonic(), 0.001))
+        try:
+            data = self._line.recv(1 << 16)
+        except TimeoutError:
+            raise ConsoleError(f"{awaited!r} did not come in time; last was:\n{self.text[-2000:]}") from None
+        except ConnectionResetError:
+            data = b""
+        if not data:
+            raise ConsoleError(f"the line closed before {awaited!r}; last was:\n{self.text[-2000:]}")
+        self.text += ANSI.sub("", data.decode("utf-8", "replace")).replace("\r", "")

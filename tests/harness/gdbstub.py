@@ -1,0 +1,82 @@
+"""QEMU's devices without a guest: registers and RAM of a stopped machine through its gdb stub.
+
+In physical-memory mode a memory packet of 1, 2, 4 or 8 bytes is one access to a device (GDB's manual,
+appendix "Remote Serial Protocol"; the mode is QEMU's `Qqemu.PhyMemMode`). The virtual clock of a machine
+that never ran stands at 0, so that answers do not depend on the host.
+"""
+
+import socket
+from collections.abc import Sequence
+
+from tests.harness.qemu_process import QemuProcess
+
+
+class PeerGoneError(AssertionError):
+    """QEMU ended instead of answering."""
+
+
+class GdbStub:
+    """The memory packets of the remote protocol, over a connected socket."""
+
+    def __init__(self, line: socket.socket) -> None:
+        line.settimeout(30)
+        self._line = line
+        self._buffer = bytearray()
+        if self.packet("Qqemu.PhyMemMode:1") != "OK":
+            raise AssertionError("this QEMU's gdb stub has no physical-memory mode")
+
+    def packet(self, content: str) -> str:
+        """Send a packet and return the answer's content."""
+        self._line.sendall(f"${content}#{sum(content.encode()) & 0xFF:02x}".encode())
+        while (end := self._buffer.find(b"#")) < 0 or len(self._buffer) < end + 3:
+            data = self._line.recv(1 << 16)
+            if not data:
+                raise PeerGoneError(f"QEMU ended during {content!r}")
+            self._buffer += data
+        answer = self._buffer[self._buffer.index(b"$") + 1 : end].decode()
+        del self._buffer[: end + 3]
+        self._line.sendall(b"+")
+        return answer
+
+    def read(self, address: int, size: int) -> int:
+        """Load `size` bytes at a physical address."""
+        return int.from_bytes(self.read_bytes(address, size), "little")
+
+    def write(self, address: int, size: int, value: int) -> None:
+        """Store the low `size` bytes of `value` at a physical address."""
+        self.write_bytes(address, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
+
+    def read_bytes(self, address: int, length: int) -> bytes:
+        """Read RAM, or one register."""
+        answer = self.packet(f"m{address:x},{length:x}")
+        if answer.startswith("E"):
+            raise AssertionError(f"QEMU refuses a load of {length} bytes at {address:#x}: {answer}")
+        return bytes.fromhex(answer)
+
+    def write_bytes(self, address: int, data: bytes) -> None:
+        """Write RAM, or one register."""
+        answer = self.packet(f"M{address:x},{len(data):x}:{data.hex()}")
+        if answer != "OK":
+            raise AssertionError(f"QEMU refuses a store of {len(data)} bytes at {address:#x}: {answer}")
+
+
+class StoppedQemu(QemuProcess):
+    """A `virt` machine of 64 MiB that never runs an instruction.
+
+    Args:
+        arguments: further command line, for instance `-device ...`.
+
+    Attributes:
+        bus: its physical addresses.
+        serial: the far end of its UART.
+    """
+
+    def __init__(self, arguments: Sequence[str] = ()) -> None:
+        base = (
+            *("-S", "-bios", "none", "-m", "64M", "-rtc", "base=2024-01-01,clock=vm"),
+            *("-gdb", "chardev:gdb", "-serial", "chardev:serial"),
+        )
+        super().__init__((*base, *arguments), ["gdb", "serial"])
+        self.bus = GdbStub(self.sockets["gdb"])
+        self.serial = self.sockets["serial"]
+        self.serial.settimeout(30)

@@ -1,0 +1,58 @@
+"""QEMU as a peer: the same firmware and guest on someone else's machine."""
+
+from pathlib import Path
+
+from hv import board
+from tests.harness.console import SerialConsole
+from tests.harness.qemu_process import QemuProcess
+
+
+class Qemu(QemuProcess):
+    """A machine with our board's devices in our board's places, booting `guest` through `firmware`.
+
+    Args:
+        firmware: what `-bios` gets.
+        guest: what `-kernel` gets, or None.
+        ram: bytes.
+        append: kernel command line.
+        disk: raw image behind virtio-blk in slot 0, or None for no disk.
+        balloon: whether there is a virtio-balloon, in slot 1.
+        icount: value of `-icount`, for runs in virtual time; None runs in real time.
+
+    Attributes:
+        console: the serial line.
+    """
+
+    def __init__(
+        self,
+        firmware: Path,
+        guest: Path | None,
+        ram: int = 128 * board.MIB,
+        *,
+        append: str = "",
+        disk: Path | None = None,
+        balloon: bool = True,
+        icount: str | None = None,
+    ) -> None:
+        arguments = ["-bios", str(firmware), "-m", f"{ram // board.MIB}M", "-serial", "chardev:serial"]
+        if guest is not None:
+            arguments += ["-kernel", str(guest), "-append", append]
+        if disk is not None:
+            arguments += ["-drive", f"if=none,id=disk,format=raw,file={str(disk).replace(',', ',,')}"]
+            arguments += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
+        if balloon:
+            arguments += ["-device", "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1"]
+        if icount is not None:
+            arguments += ["-icount", icount]
+        self.ram = ram
+        super().__init__(arguments, ["serial"])
+        self.console = SerialConsole(self.sockets["serial"])
+
+    def set_balloon(self, pages: int) -> None:
+        """Ask the guest for a balloon of `pages`; QEMU's own figure is the RAM that remains, in bytes."""
+        self.qmp.execute("balloon", value=self.ram - pages * board.PAGE_SIZE)
+
+    def query_balloon(self) -> int:
+        """Return the pages in the balloon, as the guest last reported them in its `actual` field."""
+        remaining: int = self.qmp.execute("query-balloon")["actual"]
+        return (self.ram - remaining) // board.PAGE_SIZE
