@@ -24,12 +24,14 @@
 #define WRITE_ONCE(x, val) (*(volatile __typeof__(x) *)&(x) = (val))
 
 /*
- * A table that many files add entries to: each entry goes into the section `__table_<name>`, which
- * kernel.ld keeps between __start_/__stop_ symbols. For pointer-sized or larger structs.
+ * A table that many files add entries to: kernel.ld gathers the entries' section, `.table.<name>`,
+ * between two symbols. The header that owns the table declares it once with DECLARE_TABLE().
  */
-#define table_entry(name) __used __section("__table_" #name)
-#define for_each_table_entry(type, name, pos)                                                     \
-	extern type __start___table_##name[], __stop___table_##name[];                            \
-	for (type *pos = __start___table_##name; pos < __stop___table_##name; pos++)
+#define table_entry(name) __used __section(".table." #name)
+#define DECLARE_TABLE(type, name)                                                                \
+	extern type __start_##name##_table[];                                                     \
+	extern type __stop_##name##_table[]
+#define for_each_table_entry(pos, name)                                                           \
+	for (pos = __start_##name##_table; pos < __stop_##name##_table; pos++)
 
 #endif

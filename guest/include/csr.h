@@ -2,9 +2,9 @@
 #ifndef CSR_H
 #define CSR_H
 
-#define SR_SIE 0x00000002UL  /* interrupts on */
-#define SR_SPIE 0x00000020UL /* interrupts were on before the trap */
-#define SR_SPP 0x00000100UL  /* the trap came from supervisor mode */
+#define SR_SIE 0x002  /* interrupts on */
+#define SR_SPIE 0x020 /* interrupts were on before the trap */
+#define SR_SPP 0x100  /* the trap came from supervisor mode */
 
 #define IRQ_S_SOFT 1
 #define IRQ_S_TIMER 5
@@ -26,7 +26,7 @@
 #define EXC_LOAD_PAGE_FAULT 13
 #define EXC_STORE_PAGE_FAULT 15
 
-#define SATP_MODE_39 (8UL << 60)
+#define SATP_MODE_39 0x8000000000000000
 
 #ifndef __ASSEMBLER__
 

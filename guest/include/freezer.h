@@ -14,9 +14,16 @@ bool try_to_freeze(void);
 /* A kthread's own declaration, at its start: I call try_to_freeze(). */
 void set_freezable(void);
 
+/* wait_event() in which the freezer may stop the task. */
+#define wait_event_freezable(wq, condition)                                                       \
+	do {                                                                                      \
+		wait_event(wq, (condition) || freezing(current));                                 \
+		try_to_freeze();                                                                  \
+	} while (!(condition))
+
 /*
  * Both wait until everybody concerned has stopped, 20 s at most: -EBUSY then, with the stragglers' names
- * in the log and everybody thawed again. The caller itself goes on running. Freezing kernel
+ * in the log and whomever it was about thawed again. The caller itself goes on running. Freezing kernel
  * threads includes the freezable workqueue.
  */
 int freeze_processes(void);

@@ -6,6 +6,7 @@
 #include "types.h"
 
 typedef int (*initcall_t)(void);
+DECLARE_TABLE(const initcall_t, initcall);
 
 /* Runs in the init thread after all devices were probed and before the shell. */
 #define late_initcall(fn) static const initcall_t __initcall_##fn table_entry(initcall) = fn

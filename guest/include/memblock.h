@@ -26,9 +26,12 @@ void memblock_add(phys_addr_t base, u64 size);
 /* No RAM of ours at all: it is not mapped either (no-map). */
 void memblock_remove(phys_addr_t base, u64 size);
 void memblock_reserve(phys_addr_t base, u64 size);
-/* Zeroed memory that is never freed; panics when there is none. */
+/* Memory that is never freed, zeroed or as it comes; panics when there is none. */
 void *memblock_alloc(size_t size, size_t align);
-bool memblock_is_memory(phys_addr_t addr);
-bool memblock_is_reserved(phys_addr_t addr);
+void *memblock_alloc_raw(size_t size, size_t align);
+/* Is the whole range RAM of ours? */
+bool memblock_is_memory(phys_addr_t base, u64 size);
+/* The first maximal range of unreserved RAM that ends after `from`, cut off there; false when there is none. */
+bool memblock_find_free(phys_addr_t from, phys_addr_t *start, phys_addr_t *end);
 
 #endif

@@ -10,17 +10,26 @@
 #include "list.h"
 #include "page.h"
 
-/* Bits of page->flags. All but the last are maintained by the allocators. */
+/* Bits of page->flags. All but PG_offline are maintained by the allocators. */
 #define PG_reserved 0 /* never the page allocator's: kernel image, mem_map, device tree, no RAM */
 #define PG_buddy 1    /* head of a free block of 2^order pages */
-#define PG_slab 2     /* belongs to kmalloc */
-#define PG_offline 3  /* handed over to the hypervisor: its contents must not be touched or saved */
+#define PG_slab 2     /* a page of small kmalloc objects */
+#define PG_large 3    /* head of a kmalloc object of whole pages */
+#define PG_offline 4  /* handed over to the hypervisor: its contents must not be touched or saved */
 
 struct page {
 	unsigned int flags;
-	unsigned int order;   /* of the block that this page heads (free, or kmalloc'ed in whole pages) */
+	union {
+		unsigned int order; /* of the block that this page heads (PG_buddy, PG_large) */
+		struct {	    /* PG_slab */
+			u16 size_class, inuse;
+		};
+	};
 	struct list_head lru; /* the owner's list; the allocator's while the page is free */
-	unsigned long private;
+	union {
+		unsigned long private; /* the owner's */
+		void *freelist;	       /* PG_slab */
+	};
 };
 
 #define MAX_ORDER 10 /* largest block: 4 MiB */

@@ -6,14 +6,22 @@
 #define PAGE_H
 
 #define PAGE_SHIFT 12
+#ifdef __ASSEMBLER__
+#define PAGE_SIZE (1 << PAGE_SHIFT)
+#else
 #define PAGE_SIZE (1UL << PAGE_SHIFT)
-#define PAGE_MASK (~(PAGE_SIZE - 1))
+#endif
 
-#define PAGE_OFFSET 0xffffffc000000000
+/* Kernel stacks. */
+#define THREAD_ORDER 2
+#define THREAD_SIZE (PAGE_SIZE << THREAD_ORDER)
 
 #ifndef __ASSEMBLER__
 
 #include "kernel.h"
+
+#define PAGE_MASK (~(PAGE_SIZE - 1))
+#define PAGE_OFFSET 0xffffffc000000000UL
 
 #define __pa(va) ((phys_addr_t)(unsigned long)(va) - PAGE_OFFSET)
 #define __va(pa) ((void *)((unsigned long)(pa) + PAGE_OFFSET))

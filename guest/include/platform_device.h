@@ -36,6 +36,8 @@ struct platform_driver {
 	const struct dev_pm_ops *pm;
 };
 
+DECLARE_TABLE(const struct platform_driver *const, platform_driver);
+
 /* Adds a `static const struct platform_driver` to the table of drivers. */
 #define module_platform_driver(drv)                                                               \
 	static const struct platform_driver *const __platform_driver_##drv table_entry(platform_driver) = &drv

@@ -9,6 +9,7 @@
 #define SCHED_H
 
 #include "list.h"
+#include "page.h"
 #include "time.h"
 
 #define TASK_RUNNING 0
@@ -19,10 +20,9 @@
 #define PF_KTHREAD 0x1
 #define PF_NOFREEZE 0x2	    /* the freezer passes it by; every kthread's default (set_freezable()) */
 #define PF_SUSPEND_TASK 0x4 /* is carrying out the suspend itself */
+#define PF_DETACHED 0x8	    /* freed by the scheduler when it has ended */
 
 #define TASK_COMM_LEN 16
-#define THREAD_ORDER 2
-#define THREAD_SIZE (PAGE_SIZE << THREAD_ORDER)
 
 /* What a function call preserves; switch_to.S knows the offsets. */
 struct thread_struct {
@@ -36,6 +36,7 @@ struct task_struct {
 	int pid;
 	bool should_stop;
 	int exit_code;
+	struct task_struct *waiter; /* in kthread_stop(), for this task's end */
 	unsigned long nvcsw, nivcsw; /* voluntary and involuntary switches */
 	void *stack;
 	int (*threadfn)(void *data);
@@ -62,8 +63,6 @@ void kthread_detach(struct task_struct *task);
 bool kthread_should_stop(void);
 
 void schedule(void);
-/* Gives the CPU away when the slice is over or somebody more urgent waits. */
-void cond_resched(void);
 /* Lets the others run first. */
 void yield(void);
 /* Sleeps (set the state first); returns the jiffies that were left, 0 when the time was up. */
@@ -84,9 +83,20 @@ void preempt_enable(void);
 extern struct list_head all_tasks;
 #define for_each_process(p) list_for_each_entry(p, &all_tasks, tasks)
 
-/* Between the scheduler and the trap code. */
+/* Between the scheduler, threads, timers and traps. */
+extern struct task_struct init_task;
 void sched_init(void);
+struct task_struct *__switch_to(struct task_struct *prev, struct task_struct *next);
+void ret_from_fork(void);
+__noreturn void task_entry(struct task_struct *prev);
+void finish_task_switch(struct task_struct *prev);
+void set_stack_end(struct task_struct *task);
+void free_task(struct task_struct *task);
+__noreturn void schedule_dead(void);
+/* Wakes a task that sleeps in TASK_FROZEN, which wake_up_process() leaves alone. */
+void wake_up_frozen(struct task_struct *task);
 void preempt_schedule_irq(void);
+/* When the running task's slice ends, if somebody waits for the CPU. */
 bool sched_slice_end(u64 *ns);
 void sched_tick(void);
 __noreturn void cpu_idle(void);

@@ -17,6 +17,8 @@ struct selftest {
 	int (*fn)(void); /* 0 when it holds */
 };
 
+DECLARE_TABLE(const struct selftest, selftest);
+
 #define SELFTEST(test)                                                                            \
 	static int test(void);                                                                    \
 	static const struct selftest __selftest_##test table_entry(selftest) = { #test, test };   \

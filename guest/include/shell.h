@@ -16,6 +16,8 @@ struct shell_command {
 	int (*fn)(int argc, char **argv);
 };
 
+DECLARE_TABLE(const struct shell_command, shell_command);
+
 /* SHELL_COMMAND(mem, "what memory holds", cmd_mem); a second word goes in argv[1]. */
 #define SHELL_COMMAND(cmd, text, function)                                                        \
 	static const struct shell_command __shell_command_##cmd table_entry(shell_command) = {    \

@@ -10,12 +10,12 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64; /* as in Linux: %llu */
 typedef int8_t s8;
 typedef int16_t s16;
 typedef int32_t s32;
-typedef int64_t s64;
-typedef int64_t ssize_t;
+typedef long long s64;
+typedef long ssize_t;
 
 /* Device-endian fields: RISC-V and modern virtio are both little-endian, so these only document. */
 typedef u16 __le16;

@@ -47,16 +47,6 @@ void wake_up(wait_queue_head_t *wq);
 	})
 #define wait_event(wq, condition) ((void)wait_event_timeout(wq, condition, MAX_SCHEDULE_TIMEOUT))
 
-/* The same, and lets the freezer stop the task while it waits. */
-#define wait_event_freezable(wq, condition)                                                       \
-	({                                                                                        \
-		for (;;) {                                                                        \
-			wait_event(wq, (condition) || freezing(current));                         \
-			if (!try_to_freeze())                                                     \
-				break;                                                            \
-		}                                                                                 \
-	})
-
 struct completion {
 	unsigned int done;
 	wait_queue_head_t wait;

@@ -26,7 +26,7 @@ static inline void INIT_WORK(struct work_struct *work, work_func_t func)
 
 /* False when the work was waiting already (it then runs once). A running work can queue itself again. */
 bool queue_work(struct workqueue_struct *wq, struct work_struct *work);
-/* Waits until the work is neither waiting nor running. */
+/* Waits until the work is neither waiting nor running; not while the queue is frozen. */
 void flush_work(struct workqueue_struct *wq, struct work_struct *work);
 /* Takes it off the queue or waits for its end; queueing by itself is cancelled too. True when it waited. */
 bool cancel_work_sync(struct workqueue_struct *wq, struct work_struct *work);

@@ -1,0 +1,241 @@
+/*
+ * The page allocator: a buddy system with one list of free blocks for each order.
+ *
+ * A free block's head page carries PG_buddy and its order; two free buddies (the halves of an aligned
+ * block of the next order) are merged at once, so none ever lie side by side.
+ *
+ * struct pages are initialised on demand, one block of 2^MAX_ORDER pages at a time, when the lists have
+ * run dry: a boot takes the same time whatever the size of RAM, and a small job in a large machine
+ * leaves most of mem_map untouched. Memory at and above deferred_pfn is free, counted as such,
+ * and its struct pages hold nothing. Buddies never lie in different such blocks.
+ */
+#include "memblock.h"
+#include "mm.h"
+#include "spinlock.h"
+#include "string.h"
+
+struct page *mem_map;
+unsigned long min_low_pfn, max_pfn;
+
+static DEFINE_SPINLOCK(zone_lock);
+static struct list_head free_area[MAX_ORDER + 1];
+static unsigned long deferred_pfn;
+static unsigned long nr_free, nr_total, nr_offline, nr_min;
+
+static bool page_is_buddy(unsigned long pfn, unsigned int order)
+{
+	const struct page *page = pfn_to_page(pfn);
+
+	return pfn_valid(pfn) && page->flags & (1u << PG_buddy) && page->order == order;
+}
+
+static void add_to_free_list(struct page *page, unsigned int order)
+{
+	page->flags = 1u << PG_buddy;
+	page->order = order;
+	list_add(&page->lru, &free_area[order]);
+}
+
+static void del_from_free_list(struct page *page)
+{
+	page->flags = 0;
+	list_del(&page->lru);
+}
+
+static void free_one_block(unsigned long pfn, unsigned int order)
+{
+	while (order < MAX_ORDER) {
+		unsigned long buddy = pfn ^ (1UL << order);
+
+		if (!page_is_buddy(buddy, order))
+			break;
+		del_from_free_list(pfn_to_page(buddy));
+		pfn &= buddy;
+		order++;
+	}
+	add_to_free_list(pfn_to_page(pfn), order);
+}
+
+static void free_range(unsigned long pfn, unsigned long end)
+{
+	while (pfn < end) {
+		unsigned int order = min(__builtin_ctzl(pfn), MAX_ORDER);
+
+		while (pfn + (1UL << order) > end)
+			order--;
+		free_one_block(pfn, order);
+		pfn += 1UL << order;
+	}
+}
+
+/* Initialises the next block of struct pages; false when all of mem_map is. */
+static bool init_deferred_block(void)
+{
+	unsigned long pfn = deferred_pfn;
+	unsigned long end = min(ALIGN(pfn + 1, 1UL << MAX_ORDER), max_pfn);
+	phys_addr_t start, stop;
+
+	if (pfn == max_pfn)
+		return false;
+	deferred_pfn = end;
+	for (unsigned long i = pfn; i < end; i++)
+		*pfn_to_page(i) = (struct page){ .flags = 1u << PG_reserved };
+	for (; memblock_find_free(PFN_PHYS(pfn), &start, &stop) && PFN_DOWN(start) < end; pfn = PFN_DOWN(stop)) {
+		for (unsigned long i = PFN_DOWN(start); i < min(PFN_DOWN(stop), end); i++)
+			pfn_to_page(i)->flags = 0;
+		free_range(PFN_DOWN(start), min(PFN_DOWN(stop), end));
+	}
+	return true;
+}
+
+static struct page *take_block(unsigned int order)
+{
+	do {
+		for (unsigned int o = order; o <= MAX_ORDER; o++) {
+			struct page *page = list_first_entry_or_null(&free_area[o], struct page, lru);
+
+			if (!page)
+				continue;
+			del_from_free_list(page);
+			while (o > order) {
+				o--;
+				add_to_free_list(page + (1UL << o), o);
+			}
+			return page;
+		}
+	} while (init_deferred_block());
+	return NULL;
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	unsigned long keep = gfp & GFP_USER ? nr_min : 0;
+	struct page *page = NULL;
+	unsigned long flags;
+
+	if (order > MAX_ORDER)
+		return NULL;
+	spin_lock_irqsave(&zone_lock, flags);
+	if (nr_free >= keep + (1UL << order))
+		page = take_block(order);
+	if (page)
+		nr_free -= 1UL << order;
+	spin_unlock_irqrestore(&zone_lock, flags);
+	if (page && gfp & __GFP_ZERO)
+		memset(page_address(page), 0, PAGE_SIZE << order);
+	return page;
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	/* A block of ours, whole, aligned, and neither free already nor with the host. */
+	BUG_ON(!pfn_valid(pfn) || pfn >= deferred_pfn || order > MAX_ORDER || !IS_ALIGNED(pfn, 1UL << order));
+	BUG_ON(page->flags);
+	free_one_block(pfn, order);
+	nr_free += 1UL << order;
+	spin_unlock_irqrestore(&zone_lock, flags);
+}
+
+void *__get_free_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page = alloc_pages(gfp, order);
+
+	return page ? page_address(page) : NULL;
+}
+
+void free_pages(void *addr, unsigned int order)
+{
+	if (addr)
+		__free_pages(virt_to_page(addr), order);
+}
+
+unsigned long totalram_pages(void)
+{
+	return nr_total;
+}
+
+unsigned long nr_free_pages(void)
+{
+	return nr_free;
+}
+
+unsigned long nr_offline_pages(void)
+{
+	return nr_offline;
+}
+
+unsigned long min_free_pages(void)
+{
+	return nr_min;
+}
+
+void adjust_managed_page_count(struct page *page, long count)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	nr_total += count;
+	spin_unlock_irqrestore(&zone_lock, flags);
+}
+
+void __SetPageOffline(struct page *page)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	BUG_ON(page->flags);
+	page->flags = 1u << PG_offline;
+	nr_offline++;
+	spin_unlock_irqrestore(&zone_lock, flags);
+}
+
+void __ClearPageOffline(struct page *page)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	BUG_ON(!PageOffline(page));
+	page->flags = 0;
+	nr_offline--;
+	spin_unlock_irqrestore(&zone_lock, flags);
+}
+
+void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg), void *arg)
+{
+	phys_addr_t start, end;
+	const struct page *page;
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	for (unsigned int order = 0; order <= MAX_ORDER; order++)
+		list_for_each_entry(page, &free_area[order], lru)
+			fn(page_to_pfn(page), 1UL << order, arg);
+	for (phys_addr_t from = PFN_PHYS(deferred_pfn); memblock_find_free(from, &start, &end); from = end)
+		fn(PFN_DOWN(start), PFN_DOWN(end - start), arg);
+	spin_unlock_irqrestore(&zone_lock, flags);
+}
+
+void mem_init(void)
+{
+	const struct memblock_region *last = &memblock_memory.regions[memblock_memory.cnt - 1];
+	phys_addr_t start, end;
+
+	min_low_pfn = PFN_DOWN(memblock_memory.regions[0].base);
+	max_pfn = PFN_DOWN(last->base + last->size);
+	deferred_pfn = min_low_pfn;
+	for (unsigned int order = 0; order <= MAX_ORDER; order++)
+		INIT_LIST_HEAD(&free_area[order]);
+
+	mem_map = memblock_alloc_raw((max_pfn - min_low_pfn) * sizeof(struct page), PAGE_SIZE);
+	for (phys_addr_t from = 0; memblock_find_free(from, &start, &end); from = end)
+		nr_total += PFN_DOWN(end - start);
+	nr_free = nr_total;
+	/* 1/64 of RAM, between 512 KiB and 16 MiB: what the kernel needs while users have taken all else. */
+	nr_min = min(max(nr_total / 64, 128UL), 4096UL);
+	pr_info("Memory: %luK available of %luK\n", nr_total * (PAGE_SIZE >> 10),
+		(max_pfn - min_low_pfn) * (PAGE_SIZE >> 10));
+}
