@@ -11,6 +11,8 @@ struct timer_list {
 	void (*function)(struct timer_list *timer);
 };
 
+#define from_timer(var, timer, field) container_of(timer, __typeof__(*var), field)
+
 void timer_setup(struct timer_list *timer, void (*function)(struct timer_list *timer));
 /* (Re)arms the timer for an absolute ktime in ns. */
 void mod_timer(struct timer_list *timer, u64 expires);

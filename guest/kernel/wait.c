@@ -11,7 +11,9 @@ struct process_timer {
 
 static void process_timeout(struct timer_list *timer)
 {
-	wake_up_process(container_of(timer, struct process_timer, timer)->task);
+	struct process_timer *sleeper = from_timer(sleeper, timer, timer);
+
+	wake_up_process(sleeper->task);
 }
 
 long schedule_timeout(long timeout)
