@@ -1,0 +1,155 @@
+"""Both sides' books: what the guest says of its pages, what the host knows of them, and whether they agree.
+
+An entry is taken at a moment when the guest stands at its prompt. The guest's figures come from its own shell (`mem`,
+`balloon`), the host's from the device model and from the memfd: neither side is told the other's. Counts are pages of
+4 KiB.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from hv import board
+from hv.machine import Machine
+from hv.shell import GuestShell
+
+SLACK_PAGES = 64
+"""How far the kernel's own memory (stacks, slabs, rings) may move between two entries without being called a leak."""
+
+
+class GuestBooks(NamedTuple):
+    """The guest's side: `mem` and `balloon`.
+
+    Attributes:
+        totalram: pages the guest manages (`totalram_pages`).
+        free: of these, free.
+        touched: of these, filled by `touch`.
+        offline: pages it has given to the host (PG_offline).
+        num_pages: what its driver believes to be in the balloon.
+        actual: what its driver last wrote to config `actual`.
+        target: what it reads from config `num_pages`.
+    """
+
+    totalram: int
+    free: int
+    touched: int
+    offline: int
+    num_pages: int
+    actual: int
+    target: int
+
+    @property
+    def kernel(self) -> int:
+        """Pages in use that are not the workload's: the kernel's own, and whatever has leaked."""
+        return self.totalram - self.free - self.touched
+
+
+class HostBooks(NamedTuple):
+    """The host's side: the balloon device and the memfd.
+
+    Attributes:
+        target: config `num_pages`.
+        actual: config `actual`, as the driver wrote it.
+        ballooned: pages that the device was given and has not given back.
+        backed: of these, pages that take host memory all the same.
+        resident: pages of host memory that guest RAM takes.
+    """
+
+    target: int
+    actual: int
+    ballooned: int
+    backed: int
+    resident: int
+
+
+class Entry(NamedTuple):
+    """Both sides at one moment.
+
+    Attributes:
+        label: what had just happened.
+        ns: virtual time of the machine.
+        guest: the guest's side.
+        host: the host's side.
+    """
+
+    label: str
+    ns: int
+    guest: GuestBooks
+    host: HostBooks
+
+
+class Finding(NamedTuple):
+    """A difference between the books.
+
+    Attributes:
+        label: the entry it was found in.
+        text: what is wrong, with the figures.
+    """
+
+    label: str
+    text: str
+
+
+def take(label: str, machine: Machine, shell: GuestShell) -> Entry:
+    """Read both sides' books; the guest must stand at its prompt, the machine must have a balloon.
+
+    Args:
+        label: what has just happened.
+        machine: the host's side.
+        shell: the guest's.
+
+    Raises:
+        KeyError: the guest's answer lacks a figure.
+    """
+    assert machine.balloon is not None
+    balloon = machine.balloon
+    mem, device = shell.command("mem"), shell.command("balloon")
+    guest = GuestBooks(
+        totalram=mem.number("totalram_pages"),
+        free=mem.number("free_pages"),
+        touched=mem.number("touched_pages"),
+        offline=mem.number("offline_pages"),
+        num_pages=device.number("num_pages"),
+        actual=device.number("actual_pages"),
+        target=device.number("target_pages"),
+    )
+    ballooned = balloon.ballooned
+    host = HostBooks(
+        target=balloon.target_pages,
+        actual=balloon.actual_pages,
+        ballooned=int(np.count_nonzero(ballooned)),
+        backed=int(np.count_nonzero(ballooned & machine.memory.resident_map())),
+        resident=machine.memory.resident_bytes() // board.PAGE_SIZE,
+    )
+    return Entry(label, machine.now_ns, guest, host)
+
+
+def balance(entries: Iterable[Entry]) -> Iterator[Finding]:
+    """Compare both sides in every entry, and every entry with the first.
+
+    Yields:
+        One finding a difference; none when the books balance.
+    """
+    first: Entry | None = None
+    for entry in entries:
+        first = first or entry
+        guest, host = entry.guest, entry.host
+        differences = {
+            "the guest counts {} pages in its balloon, the host was given {}": (guest.num_pages, host.ballooned),
+            "the guest counts {} offline pages, the host was given {}": (guest.offline, host.ballooned),
+            "the guest last reported {} pages, config `actual` says {}": (guest.actual, host.actual),
+            "config `actual` says {}, the host was given {} pages": (host.actual, host.ballooned),
+            "the guest reads a target of {}, the host set {}": (guest.target, host.target),
+            "{} ballooned pages still take host memory, {} should": (host.backed, 0),
+            "managed and offline pages are {}, at first they were {}": (
+                guest.totalram + guest.offline,
+                first.guest.totalram + first.guest.offline,
+            ),
+        }
+        for text, (left, right) in differences.items():
+            if left != right:
+                yield Finding(entry.label, text.format(left, right))
+        grown = guest.kernel - first.guest.kernel
+        if abs(grown) > SLACK_PAGES:
+            yield Finding(entry.label, f"{grown} pages are in use and nobody's: leaked")

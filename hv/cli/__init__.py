@@ -1,0 +1,59 @@
+"""The command `thawvisor`: one file a verb, imported only when the verb is used.
+
+`thawvisor --help` must not pay for numba and unicorn, so the group knows each verb's module and help line as data.
+"""
+
+import importlib
+import sys
+
+import click
+
+from hv.errors import ThawvisorError
+
+VERBS = {
+    "run": ("hv.cli.run", "Boot a guest with its console on this terminal."),
+    "demo": ("hv.cli.demo", "Tell the main story: boot, balloon, hibernate, resume, books."),
+    "hibernate": ("hv.cli.hibernate", "Boot a guest, hibernate it into a host image."),
+    "thaw": ("hv.cli.thaw", "Resume a guest from a host image."),
+    "doctor": ("hv.cli.doctor", "Check that this host can run the machine."),
+    "dtb": ("hv.cli.dtb", "Show the device tree that the guest is given."),
+}
+"""Verb -> module that defines a click command `command`, and its line of help."""
+
+
+class Verbs(click.Group):
+    """A group whose commands are imported on use."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of the table."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the verb's module and return its command; None for an unknown verb."""
+        if cmd_name not in VERBS:
+            return None
+        command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs from the table, importing none of them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="thawvisor")
+def cli() -> None:
+    """A mini-hypervisor that boots a guest, balloons its memory, hibernates it and brings it back.
+
+    It says exactly what became of every page.
+    """
+
+
+def main() -> None:
+    """Entry point of the console script; a user's mistake is one line on stderr and status 2."""
+    try:
+        cli()
+    except ThawvisorError as error:
+        click.echo(f"thawvisor: {error}", err=True)
+        sys.exit(2)

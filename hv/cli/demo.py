@@ -1,0 +1,68 @@
+"""`thawvisor demo`: the main job, told as a story."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from hv import board
+from hv.cli.options import FILE, Size
+from hv.demo.plan import Carrier, Moment, Plan
+from hv.errors import ConfigError
+from hv.machine import Disk, MachineConfig
+
+DISK_MARGIN = 16 * board.MIB
+"""The swap disk is RAM and this much, so that an image always fits."""
+
+
+@click.command("demo")
+@click.option("--image", "carrier", type=click.Choice([c.value for c in Carrier]), default="swap", show_default=True,
+              help="Who carries the image: the guest's swap, or the platform's host image.")  # fmt: skip
+@click.option("-m", "ram", type=Size(), default="128M", show_default=True, help="Guest RAM.")
+@click.option("--touch", type=Size(), default="32M", show_default=True, help="Memory the guest fills and verifies.")
+@click.option("--balloon", type=Size(), default="48M", show_default=True, help="Size of the balloon.")
+@click.option("--policy", default="e4", show_default=True, help="The driver's PM policy (balloon.policy).")
+@click.option("--keep", type=FILE, help="Keep the disk or host image in this folder.")
+def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep: Path | None) -> None:
+    """Boot, touch memory, inflate, hibernate, end the process; resume in a new one and check both sides' books.
+
+    The exit status is 0 only if the memory is intact and the books balance.
+    """
+    from rich.console import Console
+
+    from hv.demo import story
+
+    if keep is not None and not keep.is_dir():
+        raise ConfigError(f"--keep {keep}: not a folder; make it first")
+    out = Console(soft_wrap=not sys.stdout.isatty())
+    with tempfile.TemporaryDirectory(prefix="thawvisor-demo-") as scratch:
+        plan = _plan(Carrier(carrier), ram, touch, balloon, policy, keep or Path(scratch))
+        ledger = story.tell(plan, lambda moment: out.print(_line(moment), highlight=False, markup=False))
+    out.print()
+    story.show_timeline(ledger, out)
+    out.print()
+    story.show_books(ledger, out)
+    out.print()
+    sys.exit(0 if story.show_verdict(ledger, out) else 1)
+
+
+def _plan(carrier: Carrier, ram: int, touch: int, balloon: int, policy: str, folder: Path) -> Plan:
+    disks: tuple[Disk, ...] = ()
+    if carrier is Carrier.SWAP:
+        disk = folder / "swap.img"
+        with disk.open("wb") as file:
+            file.truncate(ram + DISK_MARGIN)
+        disks = (Disk(disk),)
+    config = MachineConfig(ram=ram, disks=disks, append=f"balloon.policy={policy}")
+    return Plan(
+        config=config,
+        carrier=carrier,
+        touch=touch // board.PAGE_SIZE,
+        target=balloon // board.PAGE_SIZE,
+        image=folder / "guest.s4",
+    )
+
+
+def _line(moment: Moment) -> str:
+    return f"[{moment.machine}] {moment.ns / 1e6:12.3f} ms  {moment.side:5}  {moment.text}"

@@ -1,0 +1,87 @@
+"""The host's end of the guest's serial line: what the guest printed, when, and what we are waiting to see.
+
+The UART hands over each byte as the guest stores it. A line that a caller waits for stops the hart at the very block
+that completed it, so the virtual time at which the host answers is the guest's doing and not the slice's.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Line(NamedTuple):
+    """A line the guest printed.
+
+    Attributes:
+        ns: virtual time of its first byte.
+        text: the line without its line end.
+    """
+
+    ns: int
+    text: str
+
+
+class Console:
+    """Collects the guest's output and watches it for one pattern at a time.
+
+    Args:
+        now_ns: the machine's virtual clock.
+        stop: asks the hart to stop at the end of the current block.
+    """
+
+    def __init__(self, now_ns: Callable[[], int], stop: Callable[[], None]) -> None:
+        self._now_ns = now_ns
+        self._stop = stop
+        self._current = bytearray()
+        self._started_ns = 0
+        self._pattern: re.Pattern[str] | None = None
+        self._passed_over = False
+        self.lines: list[Line] = []
+        self.match: re.Match[str] | None = None
+        self.sink: Callable[[bytes], None] | None = None
+
+    def transmit(self, byte: int) -> None:
+        """Take one byte from the UART (0..255)."""
+        if self.sink is not None:
+            self.sink(bytes((byte,)))
+        if not self._current:
+            self._started_ns = self._now_ns()
+        if byte == 0x0A:
+            self.lines.append(Line(self._started_ns, self.partial))
+            self._current.clear()
+            self._passed_over = False
+            return
+        self._current.append(byte)
+        if self._look():
+            self._stop()
+
+    @property
+    def partial(self) -> str:
+        """The line that is being printed, as far as it has come."""
+        return self._current.decode("utf-8", "replace").rstrip("\r")
+
+    def watch(self, pattern: str, *, fresh: bool = False) -> None:
+        """Stop the hart when the line being printed first matches `pattern` (a regular expression).
+
+        The match, once there, stands in `match`. A new watch forgets the old one. A line end is never part of the
+        text: a pattern that should wait for a whole line ends in something only its last characters can match.
+
+        Args:
+            pattern: searched in the line as far as it has come, at each byte.
+            fresh: the line that is being printed now does not count, only those after it.
+        """
+        self._pattern = re.compile(pattern)
+        self._passed_over = fresh and bool(self._current)
+        self.match = None
+        self._look()
+
+    def _look(self) -> bool:
+        """Try the pattern on the current line; true when this byte completed the match."""
+        if self._pattern is None or self._passed_over or self.match is not None:
+            return False
+        self.match = self._pattern.search(self.partial)
+        return self.match is not None
+
+    def text(self) -> str:
+        """Return all output so far, line ends as `\\n`."""
+        return "".join(f"{line.text}\n" for line in self.lines) + self.partial

@@ -1,0 +1,293 @@
+"""The machine: board, hart and devices put together, and the loop that runs them.
+
+Theory of operation. The hart executes until something needs the host: a device was written to (`kick`), the watched
+console line came, the virtual time is up, the guest cannot go on. Between two slices, and only there, the devices do
+their work (DMA inside an access would change code under the block that is running), then the caller's condition is
+looked at, then the hart goes on. Every one of these moments is fixed by the guest's own instructions, so a run is a
+function of its inputs however it is sliced.
+
+A guest that dies ends in a `Stop` with a report (`hv.report`), never in an exception.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import Enum, auto
+from pathlib import Path
+from typing import Self
+
+from devices.clint import Clint
+from devices.memory import GuestMemory, GuestMemoryError
+from devices.plic import Plic
+from devices.power import Power, PowerAction, PowerRequest
+from devices.rtc import GoldfishRtc
+from devices.uart import Uart
+from devices.virtio.backends import BackendError, FileBackend
+from devices.virtio.balloon import Balloon
+from devices.virtio.block import Block
+from devices.virtio.device import NoDevice, VirtioDevice
+from devices.virtio.mmio import VirtioMmio
+from hv import board, images
+from hv.bus import Bus
+from hv.console import Console
+from hv.cpu import Hart, HartStop
+from hv.errors import ConfigError, HostError, ImageError
+from hv.loader import BootPlan, plan_boot
+
+BALLOON_SLOT = 1
+"""Default slot of the balloon; disks take 0, then 2 and up."""
+
+
+class StopReason(Enum):
+    """Why `Machine.run` returned."""
+
+    POWEROFF = auto()  # the guest switched the machine off
+    RESET = auto()  # the guest asked for a reset, which is a new machine of the same configuration
+    HIBERNATE = auto()  # the firmware asked the platform to keep RAM and switch off
+    GUEST_FAULT = auto()  # the guest died: it reported a failure, or its trap handler cannot run
+    IDLE = auto()  # waits for an interrupt that only the host can cause
+    BUDGET = auto()  # the virtual time given is used up
+    CONDITION = auto()  # the caller's condition holds
+    BREAK = auto()  # a breakpoint
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a run ended.
+
+    Attributes:
+        reason: why.
+        ns: virtual time.
+        detail: one line for people; empty when the reason says it all.
+        code: the guest's exit code (GUEST_FAULT through the test finisher).
+    """
+
+    reason: StopReason
+    ns: int
+    detail: str = ""
+    code: int = 0
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A virtio-blk device.
+
+    Attributes:
+        path: the raw image; sectors of 512 bytes.
+        slot: virtio-mmio slot, or None for the next free one from 0 (passing over the balloon's).
+    """
+
+    path: Path
+    slot: int | None = None
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """What a machine is made of.
+
+    Attributes:
+        ram: bytes, whole pages, 32 MiB to 8 GiB.
+        bios: firmware, ELF or flat binary.
+        kernel: the guest kernel, ELF or RISC-V Image.
+        initrd: initial RAM disk, or None.
+        append: kernel command line.
+        disks: virtio-blk devices.
+        balloon: the host's balloon target in pages, or None for a machine without a balloon device.
+        balloon_slot: virtio-mmio slot of the balloon.
+    """
+
+    ram: int = 128 * board.MIB
+    bios: Path = images.FIRMWARE
+    kernel: Path = images.GUEST
+    initrd: Path | None = None
+    append: str = ""
+    disks: tuple[Disk, ...] = ()
+    balloon: int | None = 0
+    balloon_slot: int = BALLOON_SLOT
+
+
+def plan(config: MachineConfig) -> BootPlan:
+    """Read a machine's images and lay them out, without building the machine.
+
+    Raises:
+        ConfigError: the RAM size is not one the board can have.
+        ImageError: an image is refused.
+    """
+    if not board.RAM_MIN <= config.ram <= board.RAM_MAX or config.ram % board.PAGE_SIZE:
+        raise ConfigError(f"RAM of {config.ram} bytes: give -m a size of whole pages from 32M to 8G")
+    return plan_boot(config.ram, config.bios, config.kernel, config.initrd, config.append)
+
+
+class Machine:
+    """One machine, from the device tree up. Use it as a context manager: it holds a hart and open disks.
+
+    Attributes:
+        config: what it was built from.
+        boot: its images and where they lie.
+        memory: guest RAM.
+        hart: the CPU.
+        console: what the guest printed, and what we wait to see.
+        uart: where typed bytes go in (`receive`).
+        balloon: the balloon device, or None.
+        disks: the virtio-blk devices, in the order of the configuration.
+
+    Args:
+        config: what to build.
+        memory: RAM with contents (a thawed host image); None for fresh RAM with the images loaded.
+
+    Raises:
+        ConfigError: the parts do not fit together.
+        ImageError: a file is refused.
+        HostError: the host cannot run it.
+    """
+
+    def __init__(self, config: MachineConfig, memory: GuestMemory | None = None) -> None:
+        self.config = config
+        self.boot = plan(config)
+        self.balloon = None if config.balloon is None else Balloon(config.ram // board.PAGE_SIZE)
+        self._closing = ExitStack()
+        self._power_request: PowerRequest | None = None
+        self._transports: list[VirtioMmio] = []
+        try:
+            self.disks = [Block(self._open(disk)) for disk in config.disks]
+            self.memory = memory or _allocate(config.ram)
+            if memory is None:
+                self.boot.install(self.memory)
+            self.hart = Hart(self.memory)
+            self._closing.callback(self.hart.close)
+            self._wire()
+        except BaseException:
+            self._closing.close()
+            raise
+        if self.balloon is not None and config.balloon:
+            self.balloon.set_target(config.balloon)
+        self.hart.reset(self.boot.pc, self.boot.a0, self.boot.a1, self.boot.a2)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the hart and the disks back; the machine cannot run any more."""
+        self._closing.close()
+
+    @property
+    def now_ns(self) -> int:
+        """Virtual time since power-on."""
+        return self.hart.now_ns
+
+    def run(self, until_ns: int, until: Callable[[], bool] = lambda: False) -> Stop:
+        """Run until something ends the run.
+
+        Args:
+            until_ns: virtual time at which the budget is spent.
+            until: the caller's condition, looked at before the first instruction and then each time a device was
+                written to or a watched console line came.
+
+        Returns:
+            How it ended. An IDLE machine needs input from the host: nothing in it will ever happen by itself.
+        """
+        while not until():
+            alarm = self._rtc.next_deadline_ns()
+            stop = self.hart.run(until_ns if alarm is None else min(until_ns, alarm))
+            for transport in self._transports:
+                transport.service()
+            self._rtc.advance(self.now_ns)
+            if self._power_request is not None:
+                return self._powered_off(self._power_request)
+            if stop is HartStop.BUDGET and self.now_ns >= until_ns:
+                return Stop(StopReason.BUDGET, self.now_ns)
+            if stop is HartStop.IDLE and alarm is None:
+                return Stop(StopReason.IDLE, self.now_ns)
+            if stop is HartStop.BREAK:
+                return Stop(StopReason.BREAK, self.now_ns)
+            if stop is HartStop.FAULT:
+                return Stop(StopReason.GUEST_FAULT, self.now_ns, str(self.hart.fault))
+        return Stop(StopReason.CONDITION, self.now_ns)
+
+    def set_balloon_target(self, pages: int) -> None:
+        """Set the host's target, at this virtual time.
+
+        Args:
+            pages: size of the balloon.
+
+        Raises:
+            ConfigError: the machine has no balloon, or not so many pages.
+        """
+        if self.balloon is None:
+            raise ConfigError("this machine has no balloon device")
+        if not 0 <= pages <= self.config.ram // board.PAGE_SIZE:
+            raise ConfigError(f"a balloon of {pages} pages: RAM has {self.config.ram // board.PAGE_SIZE}")
+        self.balloon.set_target(pages)
+
+    def ram_sha256(self) -> str:
+        """Hash all of guest RAM."""
+        return hashlib.sha256(self.memory.ram).hexdigest()
+
+    def _open(self, disk: Disk) -> FileBackend:
+        try:
+            backend = FileBackend(disk.path)
+        except BackendError as error:
+            raise ImageError(f"disk {error}") from None
+        self._closing.callback(backend.close)
+        return backend
+
+    def _wire(self) -> None:
+        """Put the devices on the bus and connect their interrupts to the hart."""
+        hart = self.hart
+        bus = Bus()
+        plic = Plic(board.PLIC_SOURCES, (hart.line(Irq.M_EXT), hart.line(Irq.S_EXT)))
+        self.console = Console(lambda: hart.now_ns, hart.request_stop)
+        self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
+        self._rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns)
+        bus.attach("test finisher", board.TEST, Power(self._request))
+        bus.attach("RTC", board.RTC, self._rtc)
+        bus.attach("CLINT", board.CLINT, Clint(hart, hart.line(Irq.M_SOFT)))
+        bus.attach("PLIC", board.PLIC, plic)
+        bus.attach("UART", board.UART, self.uart)
+        for name, slot, device in self._slots():
+            region = board.VIRTIO_SLOTS[slot]
+            transport = VirtioMmio(device, self.memory, plic.line(region.irq), hart.request_stop)
+            self._transports.append(transport)
+            bus.attach(f"{name} in slot {slot}", region, transport)
+        for window in bus:
+            hart.map(window.base, window.size, window.device)
+
+    def _slots(self) -> Iterator[tuple[str, int, VirtioDevice]]:
+        """Give every device its virtio-mmio slot, and the slots left over a device that is not there."""
+        wanted = {disk.slot for disk in self.config.disks}
+        if self.balloon is not None:
+            wanted.add(self.config.balloon_slot)
+            yield "balloon", self.config.balloon_slot, self.balloon
+        free = [slot for slot in range(len(board.VIRTIO_SLOTS)) if slot not in wanted]
+        for disk, device in zip(self.config.disks, self.disks, strict=True):
+            if disk.slot is None and not free:
+                raise ConfigError(f"no virtio-mmio slot is left for disk {disk.path}: the board has eight")
+            yield f"disk {disk.path}", free.pop(0) if disk.slot is None else disk.slot, device
+        for slot in free:
+            yield "nothing", slot, NoDevice()
+
+    def _request(self, request: PowerRequest) -> None:
+        """Take what the guest asks of the platform; the first request of a run counts."""
+        self._power_request = self._power_request or request
+        self.hart.request_stop()
+
+    def _powered_off(self, request: PowerRequest) -> Stop:
+        reason = {
+            PowerAction.POWEROFF: StopReason.POWEROFF,
+            PowerAction.RESET: StopReason.RESET,
+            PowerAction.HIBERNATE: StopReason.HIBERNATE,
+            PowerAction.FAIL: StopReason.GUEST_FAULT,
+        }[request.action]
+        detail = f"the guest reported a failure, code {request.code}" if request.action is PowerAction.FAIL else ""
+        return Stop(reason, self.now_ns, detail, request.code)
+
+
+def _allocate(size: int) -> GuestMemory:
+    try:
+        return GuestMemory.allocate(board.DRAM_BASE, size)
+    except GuestMemoryError as error:
+        raise HostError(f"no memory for the guest: {error}; give -m less") from None

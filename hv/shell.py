@@ -1,0 +1,101 @@
+"""The toy kernel's shell, driven from the host.
+
+The protocol is the guest's (`guest/shell/`): the prompt is `thaw:RC> ` with the status of the last command, 0 or a
+negative errno, and commands answer in lines of `key value`.
+"""
+
+import errno
+import os
+from dataclasses import dataclass, field
+
+from hv.machine import Machine, Stop
+
+PROMPT = r"^thaw:(-?\d+)> $"
+
+PATIENCE_NS = 60_000_000_000
+"""Virtual time that a command may take before the host gives up on it."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a shell command answered.
+
+    Attributes:
+        command: the line that was typed.
+        status: 0, or a negative errno.
+        lines: the lines it printed, kernel messages included.
+        values: its `key value` lines; numbers as int.
+        stop: how the machine stopped: CONDITION at the next prompt, else what ended it (POWEROFF after `poweroff`).
+    """
+
+    command: str
+    status: int
+    lines: tuple[str, ...]
+    stop: Stop
+    values: dict[str, int | str] = field(default_factory=dict)
+
+    def number(self, key: str) -> int:
+        """Return a value that must be there and must be a number.
+
+        Raises:
+            KeyError: the command did not print `key`, or not as a number.
+        """
+        value = self.values.get(key)
+        if not isinstance(value, int):
+            raise KeyError(f"`{self.command}` printed no number called {key}: {self.lines}")
+        return value
+
+    @property
+    def error(self) -> str:
+        """The status as the errno's name and text; empty on success."""
+        return "" if not self.status else f"{errno.errorcode.get(-self.status)} ({os.strerror(-self.status)})"
+
+
+def parse_values(lines: tuple[str, ...]) -> dict[str, int | str]:
+    """Read `key value` lines; decimal values become int, anything else stays text; other lines are passed over."""
+    values: dict[str, int | str] = {}
+    for line in lines:
+        match line.split():
+            case [key, value] if key.isidentifier():
+                values[key] = int(value) if value.lstrip("-").isdecimal() else value
+    return values
+
+
+class GuestShell:
+    """Types at one machine's guest.
+
+    Args:
+        machine: a machine that boots, or has booted, the toy kernel.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    def wait_for_prompt(self, within_ns: int = PATIENCE_NS, *, fresh: bool = False) -> Stop:
+        """Run until the shell's prompt.
+
+        Args:
+            within_ns: virtual time allowed.
+            fresh: a prompt that already stands there does not count.
+
+        Returns:
+            CONDITION at the prompt, or whatever stopped the machine first.
+        """
+        console = self.machine.console
+        console.watch(PROMPT, fresh=fresh)
+        return self.machine.run(self.machine.now_ns + within_ns, until=lambda: console.match is not None)
+
+    def command(self, line: str, within_ns: int = PATIENCE_NS) -> Reply:
+        """Type a command and run until the next prompt.
+
+        Args:
+            line: the command, without line end.
+            within_ns: virtual time allowed.
+        """
+        console = self.machine.console
+        before = len(console.lines) + 1  # the prompt's own line, completed by the echo, is no answer
+        self.machine.uart.receive(line.encode() + b"\n")
+        stop = self.wait_for_prompt(within_ns, fresh=True)
+        status = int(console.match[1]) if console.match else 0
+        lines = tuple(entry.text for entry in console.lines[before:])
+        return Reply(line, status, lines, stop, parse_values(lines))
