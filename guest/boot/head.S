@@ -50,6 +50,7 @@ high_address:
  */
 	.section .data
 	.balign PAGE_SIZE
+	.globl early_pg_dir
 early_pg_dir:
 	.set index, 0
 	.rept PTRS_PER_TABLE

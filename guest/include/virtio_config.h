@@ -1,0 +1,81 @@
+/*
+ * Device status, reserved feature bits, and the operations that a transport
+ * offers (virtio 1.4, "Device Status Field" and "Reserved Feature Bits";
+ * Linux: uapi/linux/virtio_config.h and linux/virtio_config.h).
+ */
+#ifndef VIRTIO_CONFIG_H
+#define VIRTIO_CONFIG_H
+
+#include "errno.h"
+#include "virtio.h"
+
+#define VIRTIO_CONFIG_S_ACKNOWLEDGE	1
+#define VIRTIO_CONFIG_S_DRIVER		2
+#define VIRTIO_CONFIG_S_DRIVER_OK	4
+#define VIRTIO_CONFIG_S_FEATURES_OK	8
+#define VIRTIO_CONFIG_S_NEEDS_RESET	0x40
+#define VIRTIO_CONFIG_S_FAILED		0x80
+
+/* The bits that belong to the transport and the ring, not to the device. */
+#define VIRTIO_TRANSPORT_F_START	28
+#define VIRTIO_TRANSPORT_F_END		42
+
+#define VIRTIO_RING_F_INDIRECT_DESC	28
+#define VIRTIO_RING_F_EVENT_IDX		29
+#define VIRTIO_F_VERSION_1		32
+#define VIRTIO_F_ACCESS_PLATFORM	33
+#define VIRTIO_F_ORDER_PLATFORM		36
+
+/*
+ * What a transport does for the core and the drivers.
+ *
+ * get, set:	configuration space; a read that spans several accesses is
+ *		repeated until ConfigGeneration stands still.
+ * get_status, set_status: the status byte; set_status never writes 0.
+ * reset:	write 0 and wait until the device reads 0, -ETIMEDOUT after 1 s.
+ * get_features: what the device offers.
+ * finalize_features: write vdev->features; -EINVAL without VERSION_1.
+ * find_vqs:	create and enable nvqs queues; on error none is left.
+ * del_vqs:	disable and free every queue; the device was reset before.
+ */
+struct virtio_config_ops {
+	void (*get)(struct virtio_device *vdev, unsigned int offset, void *buf, unsigned int len);
+	void (*set)(struct virtio_device *vdev, unsigned int offset, const void *buf, unsigned int len);
+	u8 (*get_status)(struct virtio_device *vdev);
+	void (*set_status)(struct virtio_device *vdev, u8 status);
+	int (*reset)(struct virtio_device *vdev);
+	u64 (*get_features)(struct virtio_device *vdev);
+	int (*finalize_features)(struct virtio_device *vdev);
+	int (*find_vqs)(struct virtio_device *vdev, unsigned int nvqs, struct virtqueue *vqs[],
+			const struct virtqueue_info vqs_info[]);
+	void (*del_vqs)(struct virtio_device *vdev);
+};
+
+static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
+{
+	return vdev->features & (1ULL << bit);
+}
+
+static inline int virtio_find_vqs(struct virtio_device *vdev, unsigned int nvqs,
+				  struct virtqueue *vqs[], const struct virtqueue_info vqs_info[])
+{
+	return vdev->config->find_vqs(vdev, nvqs, vqs, vqs_info);
+}
+
+/* Read or write one field of a device's configuration structure. */
+#define virtio_cread_le(vdev, structname, member, ptr)					\
+	((vdev)->config->get((vdev), offsetof(structname, member), (ptr), sizeof(*(ptr))))
+#define virtio_cwrite_le(vdev, structname, member, ptr)					\
+	((vdev)->config->set((vdev), offsetof(structname, member), (ptr), sizeof(*(ptr))))
+
+/* The same for a field that exists only with a feature: -ENOENT without it. */
+#define virtio_cread_le_feature(vdev, fbit, structname, member, ptr)			\
+	(virtio_has_feature((vdev), (fbit)) ?						\
+	 (virtio_cread_le((vdev), structname, member, (ptr)), 0) : -ENOENT)
+
+void virtio_add_status(struct virtio_device *vdev, unsigned int status);
+int virtio_reset_device(struct virtio_device *vdev);
+void virtio_device_ready(struct virtio_device *vdev);
+void virtio_config_changed(struct virtio_device *vdev);
+
+#endif

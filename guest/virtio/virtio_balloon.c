@@ -1,0 +1,329 @@
+/*
+ * The memory balloon: gives pages to the host and takes them back, towards
+ * the host's target.
+ *
+ * The host writes the target (num_pages) into the configuration space. A
+ * config change queues update_balloon_size_func(), which moves one array of
+ * PFNs a time, tells the host through one of two queues, waits until it has
+ * acknowledged, reports the new size (actual), and queues itself again until
+ * the target is reached.
+ *
+ * A page in the balloon is allocated, flagged offline (hibernation leaves it
+ * out of the image, nobody else may look at it) and off the managed total.
+ * When the allocator has only its reserve left, or the host does not answer,
+ * the work gives up for a moment: a timer queues it again.
+ *
+ * Everything that waits for the host waits for BALLOON_ACK_TIMEOUT at most.
+ * After that the request stays pending: its PFN array is the device's, its
+ * pages still count as being in the balloon, and whoever comes next waits for
+ * the late answer first. So a silent host can delay us and make a freeze
+ * fail, but no page is lost or used too early.
+ *
+ * Linux: drivers/virtio/virtio_balloon.c.
+ */
+#include "virtio_balloon.h"
+
+#include "irqflags.h"
+#include "mm.h"
+#include "slab.h"
+#include "virtio_config.h"
+#include "virtio_ids.h"
+
+#define BALLOON_ACK_TIMEOUT (5 * HZ)
+#define BALLOON_RETRY_NS (200 * NSEC_PER_MSEC)
+
+/* The queues' numbers at the device. */
+enum virtio_balloon_vq {
+	VIRTIO_BALLOON_VQ_INFLATE,
+	VIRTIO_BALLOON_VQ_DEFLATE,
+	VIRTIO_BALLOON_VQ_MAX
+};
+
+static const unsigned int features[] = {
+	VIRTIO_BALLOON_F_MUST_TELL_HOST,
+};
+
+/* ---- telling the host ---- */
+
+static void balloon_ack(struct virtqueue *vq)
+{
+	struct virtio_balloon *vb = vq->vdev->priv;
+
+	wake_up(&vb->acked);
+}
+
+static bool balloon_request_used(struct virtqueue *vq)
+{
+	unsigned long flags;
+	bool used;
+
+	local_irq_save(flags);
+	used = virtqueue_get_buf(vq, NULL);
+	local_irq_restore(flags);
+	return used;
+}
+
+/* The host has let go of them: they are ordinary free memory again. */
+static void release_pages_balloon(struct virtio_balloon *vb)
+{
+	struct page *page, *next;
+
+	list_for_each_entry_safe(page, next, &vb->leaving, lru) {
+		list_del(&page->lru);
+		vb->num_pages--;
+		__ClearPageOffline(page);
+		adjust_managed_page_count(page, 1);
+		__free_page(page);
+	}
+}
+
+/* Waits for the answer to the last request, if it is still due. -ETIMEDOUT, or -EIO from a broken queue. */
+static int wait_for_ack(struct virtio_balloon *vb)
+{
+	struct virtqueue *vq = vb->unacked_vq;
+	bool used;
+
+	if (!vq)
+		return 0;
+	if (!wait_event_timeout(vb->acked, (used = balloon_request_used(vq)) || vq->broken, BALLOON_ACK_TIMEOUT))
+		return -ETIMEDOUT;
+	if (!used)
+		return -EIO;
+	vb->unacked_vq = NULL;
+	release_pages_balloon(vb);
+	return 0;
+}
+
+static int tell_host(struct virtio_balloon *vb, struct virtqueue *vq)
+{
+	struct scatterlist sg;
+	int err;
+
+	sg_init_one(&sg, vb->pfns, sizeof(vb->pfns[0]) * vb->num_pfns);
+	err = virtqueue_add_outbuf(vq, &sg, 1, vb);
+	if (err) {
+		/* The host never hears of it: whatever was to leave stays. */
+		list_splice_init(&vb->leaving, &vb->pages);
+		return err;
+	}
+	vb->unacked_vq = vq;
+	if (vq == vb->inflate_vq)
+		vb->inflated_total += vb->num_pfns;
+	else
+		vb->deflated_total += vb->num_pfns;
+	virtqueue_kick(vq);
+	return wait_for_ack(vb);
+}
+
+static void set_page_pfns(struct virtio_balloon *vb, struct page *page)
+{
+	vb->pfns[vb->num_pfns++] = page_to_pfn(page);
+}
+
+/* ---- moving pages ---- */
+
+/* Puts up to num pages into the balloon, one array at most; returns how many, or an error. */
+static int fill_balloon(struct virtio_balloon *vb, unsigned long num)
+{
+	int err = wait_for_ack(vb);
+
+	if (err)
+		return err;
+	num = min(num, ARRAY_SIZE(vb->pfns));
+	for (vb->num_pfns = 0; vb->num_pfns < num;) {
+		struct page *page = alloc_page(GFP_USER);
+
+		if (!page)
+			break;
+		__SetPageOffline(page);
+		adjust_managed_page_count(page, -1);
+		list_add(&page->lru, &vb->pages);
+		set_page_pfns(vb, page);
+	}
+	if (!vb->num_pfns)
+		return -ENOMEM;
+	vb->num_pages += vb->num_pfns;
+	num = vb->num_pfns;
+	err = tell_host(vb, vb->inflate_vq);
+	return err ? err : (int)num;
+}
+
+/*
+ * Takes up to num pages out of the balloon, one array at most; returns how many, or an error. The
+ * host is always told first and its acknowledgement awaited, whether it asked for that (MUST_TELL_HOST)
+ * or not.
+ */
+int leak_balloon(struct virtio_balloon *vb, unsigned long num)
+{
+	int err = wait_for_ack(vb);
+
+	if (err)
+		return err;
+	num = min(num, ARRAY_SIZE(vb->pfns));
+	for (vb->num_pfns = 0; vb->num_pfns < num && !list_empty(&vb->pages);) {
+		struct page *page = list_first_entry(&vb->pages, struct page, lru);
+
+		list_move_tail(&page->lru, &vb->leaving);
+		set_page_pfns(vb, page);
+	}
+	if (!vb->num_pfns)
+		return 0;
+	num = vb->num_pfns;
+	err = tell_host(vb, vb->deflate_vq);
+	return err ? err : (int)num;
+}
+
+/* How many pages are missing in the balloon (positive) or too many (negative). */
+long towards_target(struct virtio_balloon *vb)
+{
+	__le32 target;
+
+	virtio_cread_le(vb->vdev, struct virtio_balloon_config, num_pages, &target);
+	return (long)target - (long)vb->num_pages;
+}
+
+void update_balloon_size(struct virtio_balloon *vb)
+{
+	__le32 actual = vb->num_pages;
+
+	virtio_cwrite_le(vb->vdev, struct virtio_balloon_config, actual, &actual);
+}
+
+/* ---- the work ---- */
+
+void virtballoon_queue_update(struct virtio_balloon *vb)
+{
+	queue_work(system_freezable_wq, &vb->update_balloon_size_work);
+}
+
+static void virtballoon_retry(struct timer_list *timer)
+{
+	struct virtio_balloon *vb = from_timer(vb, timer, retry_timer);
+
+	virtballoon_queue_update(vb);
+}
+
+static void update_balloon_size_func(struct work_struct *work)
+{
+	struct virtio_balloon *vb = container_of(work, struct virtio_balloon, update_balloon_size_work);
+	long diff;
+	int moved;
+
+	mutex_lock(&vb->balloon_lock);
+	diff = towards_target(vb);
+	if (diff) {
+		moved = diff > 0 ? fill_balloon(vb, diff) : leak_balloon(vb, -diff);
+		update_balloon_size(vb);
+		if (moved >= 0) {
+			virtballoon_queue_update(vb);
+		} else {
+			if (!timer_pending(&vb->retry_timer))
+				pr_debug("virtio_balloon %s: %ld pages from the target: error %d\n",
+					 vb->vdev->name, diff, moved);
+			mod_timer(&vb->retry_timer, ktime_get_ns() + BALLOON_RETRY_NS);
+		}
+	}
+	mutex_unlock(&vb->balloon_lock);
+}
+
+static void virtballoon_changed(struct virtio_device *vdev)
+{
+	virtballoon_queue_update(vdev->priv);
+}
+
+/* ---- life ---- */
+
+int virtballoon_init_vqs(struct virtio_balloon *vb)
+{
+	static const struct virtqueue_info vqs_info[VIRTIO_BALLOON_VQ_MAX] = {
+		[VIRTIO_BALLOON_VQ_INFLATE] = { "inflate", balloon_ack },
+		[VIRTIO_BALLOON_VQ_DEFLATE] = { "deflate", balloon_ack },
+	};
+	struct virtqueue *vqs[VIRTIO_BALLOON_VQ_MAX];
+	int err = virtio_find_vqs(vb->vdev, VIRTIO_BALLOON_VQ_MAX, vqs, vqs_info);
+
+	if (err)
+		return err;
+	vb->inflate_vq = vqs[VIRTIO_BALLOON_VQ_INFLATE];
+	vb->deflate_vq = vqs[VIRTIO_BALLOON_VQ_DEFLATE];
+	return 0;
+}
+
+/*
+ * The device must not speak to us any more. A request that it never acknowledged is void; pages that
+ * were leaving go back into the balloon, where they still count.
+ */
+void virtballoon_del_vqs(struct virtio_balloon *vb)
+{
+	del_timer(&vb->retry_timer);
+	virtio_reset_device(vb->vdev);
+	vb->vdev->config->del_vqs(vb->vdev);
+	vb->inflate_vq = NULL;
+	vb->deflate_vq = NULL;
+	vb->unacked_vq = NULL;
+	list_splice_init(&vb->leaving, &vb->pages);
+}
+
+static int virtballoon_probe(struct virtio_device *vdev)
+{
+	struct virtio_balloon *vb = kzalloc(sizeof(*vb), GFP_KERNEL);
+	int err;
+
+	if (!vb)
+		return -ENOMEM;
+	vb->vdev = vdev;
+	vb->pm = balloon_pm_select();
+	mutex_init(&vb->balloon_lock);
+	init_waitqueue_head(&vb->acked);
+	INIT_LIST_HEAD(&vb->pages);
+	INIT_LIST_HEAD(&vb->leaving);
+	INIT_WORK(&vb->update_balloon_size_work, update_balloon_size_func);
+	timer_setup(&vb->retry_timer, virtballoon_retry);
+	vdev->priv = vb;
+
+	err = virtballoon_init_vqs(vb);
+	if (err) {
+		kfree(vb);
+		return err;
+	}
+	virtio_device_ready(vdev);
+	pr_info("virtio_balloon %s: policy %s (%s)\n", vdev->name, vb->pm->name, vb->pm->commit);
+	if (towards_target(vb))
+		virtballoon_queue_update(vb);
+	return 0;
+}
+
+static int virtballoon_freeze(struct virtio_device *vdev)
+{
+	struct virtio_balloon *vb = vdev->priv;
+
+	return vb->pm->freeze(vb);
+}
+
+static int virtballoon_thaw(struct virtio_device *vdev)
+{
+	struct virtio_balloon *vb = vdev->priv;
+
+	return vb->pm->thaw(vb);
+}
+
+static int virtballoon_restore(struct virtio_device *vdev)
+{
+	struct virtio_balloon *vb = vdev->priv;
+
+	return vb->pm->restore(vb);
+}
+
+static const struct virtio_driver virtio_balloon = {
+	.name = "virtio_balloon",
+	.device_id = VIRTIO_ID_BALLOON,
+	.feature_table = features,
+	.feature_table_size = ARRAY_SIZE(features),
+	.probe = virtballoon_probe,
+	.config_changed = virtballoon_changed,
+	.freeze = virtballoon_freeze,
+	.thaw = virtballoon_thaw,
+	.restore = virtballoon_restore,
+};
+
+module_virtio_driver(virtio_balloon);
