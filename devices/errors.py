@@ -5,7 +5,7 @@
     DeviceError
     ├── GuestMemoryError    devices.memory: an address or length outside guest RAM
     ├── StateError          devices.state: saved state that does not describe this device
-    ├── BrokenRing          devices.virtio.queue: a driver's ring that the device cannot use
+    ├── BrokenRingError     devices.virtio.queue: a driver's ring that the device cannot use
     └── BackendError        devices.virtio.backends: a disk file that cannot be used
 
 A guest's fault never leaves the device that met it: registers answer, and a broken ring ends in

@@ -72,6 +72,15 @@ class Fields:
             raise self.fail(name, f"{len(value)} bytes, expected {_span(low, high)}")
         return value
 
+    def text(self, name: str, high: int) -> str:
+        """The field as a string of at most `high` characters."""
+        value = self._state[name]
+        if not isinstance(value, str):
+            raise self.fail(name, f"expected a string, found {type(value).__name__}")
+        if len(value) > high:
+            raise self.fail(name, f"{len(value)} characters, expected at most {high}")
+        return value
+
     def items(self, name: str, low: int, high: int) -> list[object]:
         """The field as a list of low..high items, not yet checked."""
         value = self._state[name]

@@ -3,7 +3,7 @@
 Each group names its header and the section of the virtio specification (version 1.4) that defines it.
 """
 
-# linux/virtio_config.h -- "Device Status Field"
+# "Device Status Field": linux/virtio_config.h
 VIRTIO_CONFIG_S_ACKNOWLEDGE = 1
 VIRTIO_CONFIG_S_DRIVER = 2
 VIRTIO_CONFIG_S_DRIVER_OK = 4
@@ -11,14 +11,13 @@ VIRTIO_CONFIG_S_FEATURES_OK = 8
 VIRTIO_CONFIG_S_NEEDS_RESET = 0x40
 VIRTIO_CONFIG_S_FAILED = 0x80
 
-# linux/virtio_config.h, linux/virtio_ring.h -- "Reserved Feature Bits" (bit numbers)
+# "Reserved Feature Bits" (bit numbers): linux/virtio_config.h, linux/virtio_ring.h
 VIRTIO_RING_F_INDIRECT_DESC = 28
 VIRTIO_RING_F_EVENT_IDX = 29
 VIRTIO_F_VERSION_1 = 32
 VIRTIO_F_RING_RESET = 40
 
-# linux/virtio_ring.h -- "Split Virtqueues"
-VIRTQUEUE_MAX_SIZE = 32768  # the spec's limit; Linux has no name for it
+# "Split Virtqueues": linux/virtio_ring.h
 VRING_DESC_F_NEXT = 1
 VRING_DESC_F_WRITE = 2
 VRING_DESC_F_INDIRECT = 4
@@ -27,7 +26,7 @@ VRING_DESC_ALIGN_SIZE = 16
 VRING_AVAIL_ALIGN_SIZE = 2
 VRING_USED_ALIGN_SIZE = 4
 
-# linux/virtio_mmio.h -- "MMIO Device Register Layout" (offsets)
+# "MMIO Device Register Layout" (offsets): linux/virtio_mmio.h
 VIRTIO_MMIO_MAGIC_VALUE = 0x000
 VIRTIO_MMIO_VERSION = 0x004
 VIRTIO_MMIO_DEVICE_ID = 0x008
@@ -50,7 +49,6 @@ VIRTIO_MMIO_QUEUE_AVAIL_LOW = 0x090
 VIRTIO_MMIO_QUEUE_AVAIL_HIGH = 0x094
 VIRTIO_MMIO_QUEUE_USED_LOW = 0x0A0
 VIRTIO_MMIO_QUEUE_USED_HIGH = 0x0A4
-VIRTIO_MMIO_SHM_SEL = 0x0AC
 VIRTIO_MMIO_SHM_LEN_LOW = 0x0B0
 VIRTIO_MMIO_SHM_LEN_HIGH = 0x0B4
 VIRTIO_MMIO_SHM_BASE_LOW = 0x0B8
@@ -61,15 +59,15 @@ VIRTIO_MMIO_CONFIG = 0x100
 VIRTIO_MMIO_INT_VRING = 1
 VIRTIO_MMIO_INT_CONFIG = 2
 
-# linux/virtio_ids.h -- "Device Types"
+# "Device Types": linux/virtio_ids.h
 VIRTIO_ID_BLOCK = 2
 VIRTIO_ID_BALLOON = 5
 
-# linux/virtio_balloon.h -- "Traditional Memory Balloon Device" (feature bit numbers)
+# "Traditional Memory Balloon Device" (feature bit numbers): linux/virtio_balloon.h
 VIRTIO_BALLOON_F_MUST_TELL_HOST = 0
 VIRTIO_BALLOON_PFN_SHIFT = 12
 
-# linux/virtio_blk.h -- "Block Device" (feature bit numbers, request types, status bytes)
+# "Block Device" (feature bit numbers, request types, status bytes): linux/virtio_blk.h
 VIRTIO_BLK_F_SEG_MAX = 2
 VIRTIO_BLK_F_RO = 5
 VIRTIO_BLK_F_BLK_SIZE = 6

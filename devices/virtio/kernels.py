@@ -1,23 +1,30 @@
 """The split ring, jitted: everything that looks at a driver's ring or at the buffers of a balloon.
 
-Each kernel takes guest RAM as a flat byte array, one ring vector (int64, its words named below) and work arrays,
-and answers with a number: a count, or one of the negative codes. Two things go through the work arrays:
+Each kernel takes guest RAM as a flat byte array, one ring vector (int64, its words named below) and work
+arrays, and answers with a number: a count, or one of the negative codes. Two things go through the work
+arrays:
 
 - a *chain* is one row of `chains`: what the driver made available, and what the device has to say of it;
-- a *segment* is one row of `segments`: a piece of RAM that a chain names, as (offset into RAM, bytes). A chain's
-  readable segments come first, then its writable ones. Pieces of no bytes are left out.
+- a *segment* is one row of `segments`: a piece of RAM that a chain names, as (offset into RAM, bytes). A
+  chain's readable segments come first, then its writable ones. Pieces of no bytes are left out.
 
-The driver is not trusted. Jitted code does not check an index, so each offset is compared with RAM here, before its
-first use, in a form that cannot overflow; and each loop has a bound that the driver cannot move.
+The driver is not trusted. Jitted code does not check an index, so each offset is compared with RAM here,
+before its first use, in a form that cannot overflow; and each loop has a bound that the driver cannot
+move.
 
-Numbers are int64 throughout and wrap where a mask says so. The same code without jit (NUMBA_DISABLE_JIT=1) computes
-the same: it is then plain Python on numpy scalars, where int64 overflow would be a warning.
+Numbers are int64 throughout and wrap where a mask says so. The same code without jit
+(NUMBA_DISABLE_JIT=1) computes the same: it is then plain Python on numpy scalars, where int64 overflow
+would be a warning.
 
-Everything stays in this one file because numba's cache watches a caller's file only, not those of its callees.
-Spec: virtio 1.4, "Split Virtqueues"; the code is little-endian whatever the host.
+Everything stays in this one file because numba's cache watches a caller's file only, not those of its
+callees. Spec: virtio 1.4, "Split Virtqueues"; the code is little-endian whatever the host.
 """
 
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar, cast
+
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from devices.virtio.constants import (
@@ -27,7 +34,12 @@ from devices.virtio.constants import (
     VRING_DESC_F_WRITE,
 )
 
-# Words of the ring vector. Places are offsets into RAM; positions are the ring's free-running 16-bit indices.
+Bytes = npt.NDArray[np.uint8]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+# Words of the ring vector. Places are offsets into RAM; positions are the ring's free-running 16-bit
+# indices.
 RAM_BASE = 0  # guest physical address of RAM's first byte
 SIZE = 1  # entries, a power of two
 DESC = 2  # place of the descriptor table
@@ -81,7 +93,7 @@ RANGES = 7  # set, not added to: rows of `ranges` that the call filled
 TALLY_WORDS = 8
 
 MAX_PFNS = 16384
-"""PFNs of one buffer that are looked at: 64 times what Linux sends, and a bound on what a hostile one costs."""
+"""PFNs of one buffer that are looked at: 64 times what Linux sends, and a bound on a hostile one."""
 
 _DESC_BYTES = 16
 _RING_HEADER = 4  # flags and idx, in front of the entries of the available and the used ring
@@ -89,23 +101,32 @@ _USED_BYTES = 8
 _MAX_CHAIN_BYTES = 1 << 32
 
 
-# A signed index may mean "from the end", and numba asks each time. Unsigned ones are what lets LLVM see that the
-# bytes below are neighbours, and make one load of them.
+_Arguments = ParamSpec("_Arguments")
+_Result = TypeVar("_Result")
+
+
+def _kernel(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """Jit a function; numba itself carries no types."""
+    return cast("Callable[_Arguments, _Result]", njit(cache=True, nogil=True)(function))
+
+
+# A signed index may mean "from the end", and numba asks each time. Unsigned ones are what lets LLVM see
+# that the bytes below are neighbours, and make one load of them.
 _1 = np.uint64(1)
 _2 = np.uint64(2)
 _3 = np.uint64(3)
 
 
-@njit(cache=True, nogil=True)
-def _load16(ram, at):
+@_kernel
+def _load16(ram: Bytes, at: int) -> int:
     i = np.uint64(at)
-    return np.int64(ram[i]) | np.int64(ram[i + _1]) << 8
+    return int(np.int64(ram[i]) | np.int64(ram[i + _1]) << 8)
 
 
-@njit(cache=True, nogil=True)
-def _load32(ram, at):
+@_kernel
+def _load32(ram: Bytes, at: int) -> int:
     i = np.uint64(at)
-    return (
+    return int(
         np.int64(ram[i])
         | np.int64(ram[i + _1]) << 8
         | np.int64(ram[i + _2]) << 16
@@ -113,44 +134,46 @@ def _load32(ram, at):
     )
 
 
-@njit(cache=True, nogil=True)
-def _load64(ram, at):
-    return _load32(ram, at) | _load32(ram, at + 4) << 32
+@_kernel
+def _load64(ram: Bytes, at: int) -> int:
+    return int(np.int64(_load32(ram, at)) | np.int64(_load32(ram, at + 4)) << 32)
 
 
-@njit(cache=True, nogil=True)
-def _store16(ram, at, value):
+@_kernel
+def _store16(ram: Bytes, at: int, value: int) -> None:
     ram[at] = value & 0xFF
     ram[at + 1] = value >> 8 & 0xFF
 
 
-@njit(cache=True, nogil=True)
-def _store32(ram, at, value):
+@_kernel
+def _store32(ram: Bytes, at: int, value: int) -> None:
     _store16(ram, at, value)
     _store16(ram, at + 2, value >> 16)
 
 
-@njit(cache=True, nogil=True)
-def _inside(place, length, limit):
+@_kernel
+def _inside(place: int, length: int, limit: int) -> bool:
     """Whether `length` bytes at `place` lie below `limit`; no operand may be so large that this wraps."""
-    return 0 <= place and length <= limit and place <= limit - length
+    return place >= 0 and length <= limit and place <= limit - length
 
 
-@njit(cache=True, nogil=True)
-def _ring_inside(ram, ring):
+@_kernel
+def _ring_inside(ram: Bytes, ring: Ints) -> bool:
     """Whether all three parts of the ring are RAM: the vector is ours, but what it leads to is not."""
     size = ring[SIZE]
     limit = ram.shape[0]
     return (
-        0 < size
+        size > 0
         and _inside(ring[DESC], _DESC_BYTES * size, limit)
         and _inside(ring[AVAIL], _RING_HEADER + 2 * size + 2, limit)
         and _inside(ring[USED], _RING_HEADER + _USED_BYTES * size + 2, limit)
     )
 
 
-@njit(cache=True, nogil=True)
-def _indirect_fault(negotiated, flags, nested, place, length, ram_bytes):
+@_kernel
+def _indirect_fault(
+    negotiated: int, flags: int, nested: bool, place: int, length: int, ram_bytes: int
+) -> int:
     """Why a descriptor does not lead to a usable indirect table, or 0."""
     if negotiated == 0:
         return INDIRECT_NOT_NEGOTIATED
@@ -165,17 +188,17 @@ def _indirect_fault(negotiated, flags, nested, place, length, ram_bytes):
     return 0
 
 
-@njit(cache=True, nogil=True)
-def fetch(ram, ring, limit, chains, segments):
+@_kernel
+def fetch(ram: Bytes, ring: Ints, limit: int, chains: Ints, segments: Ints) -> int:
     """Take up to `limit` available chains; return how many, or a code if the first one is bad.
 
-    Good chains in front of a bad one are taken, and the next call is the one that fails. WAITING says how many
-    of those that the driver had made available are left. With EVENT_IDX the driver is asked to notify again
-    when it adds a chain after the last one taken.
+    Good chains in front of a bad one are taken, and the next call is the one that fails. WAITING says
+    how many of those that the driver had made available are left. With EVENT_IDX the driver is asked to
+    notify again when it adds a chain after the last one taken.
 
-    A chain has SIZE buffers at most, in both tables together; the descriptor that leads to an indirect table is
-    none, and its WRITE flag means nothing. `segments` needs SIZE rows at least; a batch also ends when fewer are
-    left, as the next chain may need them.
+    A chain has SIZE buffers at most, in both tables together; the descriptor that leads to an indirect
+    table is none, and its WRITE flag means nothing. `segments` needs SIZE rows at least; a batch also
+    ends when fewer are left, as the next chain may need them.
     """
     # One function, although long: numba counts references of arrays that go into a call, and a call a chain
     # made this loop half as fast.
@@ -272,18 +295,19 @@ def fetch(ram, ring, limit, chains, segments):
     return taken
 
 
-@njit(cache=True, nogil=True)
-def need_event(event, new, old):
+@_kernel
+def need_event(event: int, new: int, old: int) -> int:
     """Whether going from position `old` to `new` passes `event` (Linux's vring_need_event): 1 or 0."""
-    return np.int64((new - event - 1) & 0xFFFF < (new - old) & 0xFFFF)
+    return int((new - event - 1) & 0xFFFF < (new - old) & 0xFFFF)
 
 
-@njit(cache=True, nogil=True)
-def push(ram, ring, chains, count):
+@_kernel
+def push(ram: Bytes, ring: Ints, chains: Ints, count: int) -> int:
     """Put the first `count` chains into the used ring; return 1 if the driver wants an interrupt, 0 if not.
 
-    The index moves after all elements are there, and once: the driver sees a batch or nothing of it. The flags
-    go to 0 because the device wants every notification. A negative code means that nothing was done.
+    The index moves after all elements are there, and once: the driver sees a batch or nothing of it. The
+    flags go to 0 because the device wants every notification. A negative code means that nothing was
+    done.
     """
     if not _ring_inside(ram, ring):
         return RING_OUTSIDE_RAM
@@ -308,13 +332,16 @@ def push(ram, ring, chains, count):
     return 1 - (_load16(ram, avail) & VRING_AVAIL_F_NO_INTERRUPT)
 
 
-@njit(cache=True, nogil=True)
-def collect_pfns(ram, chains, segments, row, count, pfns, tally):
+@_kernel
+def collect_pfns(
+    ram: Bytes, chains: Ints, segments: Ints, row: int, count: int, pfns: Ints, tally: Ints
+) -> int:
     """Read the PFNs of chains row..count-1 until `pfns` is full; return the first row that was not read.
 
-    A buffer is the bytes of its readable segments one after the other, so a PFN may lie in several. Bytes after
-    the last whole PFN, PFNs beyond MAX_PFNS, and writable segments are passed over. `pfns` has room for MAX_PFNS
-    at least, so a call always gets on. The number of PFNs is the growth of tally[PFNS].
+    A buffer is the bytes of its readable segments one after the other, so a PFN may lie in several.
+    Bytes after the last whole PFN, PFNs beyond MAX_PFNS, and writable segments are passed over. `pfns`
+    has room for MAX_PFNS at least, so a call always gets on. The number of PFNs is the growth of
+    tally[PFNS].
     """
     found = 0
     while row < count:
@@ -327,8 +354,8 @@ def collect_pfns(ram, chains, segments, row, count, pfns, tally):
         if found + wanted > pfns.shape[0]:
             break
         tally[IGNORED] += (total >> 2) - wanted
-        tally[ODD] += np.int64(total & 3 != 0)
-        tally[EMPTY] += np.int64(total < 4)
+        tally[ODD] += int(total & 3 != 0)
+        tally[EMPTY] += int(total < 4)
         stop = found + wanted
         partial = 0  # the PFN that the segments so far have begun, and how many bits of it they held
         bits = 0
@@ -344,7 +371,7 @@ def collect_pfns(ram, chains, segments, row, count, pfns, tally):
                     at += 4 * whole
                     left -= 4 * whole
                 else:
-                    partial |= np.int64(ram[at]) << bits
+                    partial |= int(ram[at]) << bits
                     bits += 8
                     at += 1
                     left -= 1
@@ -358,8 +385,8 @@ def collect_pfns(ram, chains, segments, row, count, pfns, tally):
     return row
 
 
-@njit(cache=True, nogil=True)
-def _sort(pfns, found):
+@_kernel
+def _sort(pfns: Ints, found: int) -> None:
     """Sort the first `found` PFNs upwards; a driver that allocates its pages in a row needs no real sort."""
     up = True
     down = True
@@ -377,8 +404,8 @@ def _sort(pfns, found):
     pfns[:found].sort()
 
 
-@njit(cache=True, nogil=True)
-def coalesce(pfns, found, first_pfn, pages, ranges, tally):
+@_kernel
+def coalesce(pfns: Ints, found: int, first_pfn: int, pages: int, ranges: Ints, tally: Ints) -> int:
     """Sort the PFNs and join neighbours into rows (first page of RAM, pages) of `ranges`; return how many.
 
     RAM is `pages` pages from PFN `first_pfn` on; other PFNs are counted and dropped, repeated ones counted.
@@ -403,8 +430,8 @@ def coalesce(pfns, found, first_pfn, pages, ranges, tally):
     return rows
 
 
-@njit(cache=True, nogil=True)
-def mark(ballooned, ranges, rows, inflate, tally):
+@_kernel
+def mark(ballooned: Flags, ranges: Ints, rows: int, inflate: bool, tally: Ints) -> None:
     """Enter the ranges into the map of ballooned pages, or (`inflate` False) take them out of it."""
     for row in range(rows):
         for page in range(ranges[row, 0], ranges[row, 0] + ranges[row, 1]):
@@ -415,11 +442,24 @@ def mark(ballooned, ranges, rows, inflate, tally):
                 tally[CHANGED] += 1
 
 
-@njit(cache=True, nogil=True)
-def exchange_pages(ram, chains, segments, row, count, first_pfn, ballooned, inflate, pfns, ranges, tally):
+@_kernel
+def exchange_pages(
+    ram: Bytes,
+    chains: Ints,
+    segments: Ints,
+    row: int,
+    count: int,
+    first_pfn: int,
+    ballooned: Flags,
+    inflate: bool,
+    pfns: Ints,
+    ranges: Ints,
+    tally: Ints,
+) -> int:
     """Do all that a batch of balloon buffers asks of the books; return the first row that is still to do.
 
-    tally[RANGES] rows of `ranges` then say which pages of RAM the buffers named. `ranges` is as long as `pfns`.
+    tally[RANGES] rows of `ranges` then say which pages of RAM the buffers named. `ranges` is as long as
+    `pfns`.
     """
     before = tally[PFNS]
     row = collect_pfns(ram, chains, segments, row, count, pfns, tally)

@@ -1,0 +1,88 @@
+"""What every virtio device is, whatever carries it.
+
+A device never sees its transport. It is given the machine's memory once (`attach`); when the driver has
+set DRIVER_OK it gets an interrupt (`activate`), then one call for each queue that was notified
+(`process`), and it loses the driver in `reset`. What a device keeps over a reset is what the host told
+it, and the host's books.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Protocol
+
+from devices.memory import GuestMemory
+from devices.state import State
+from devices.virtio.queue import Virtqueue
+
+
+class Interrupt(Protocol):
+    """How a device reaches its driver outside of a queue."""
+
+    def config_changed(self) -> None:
+        """Send a configuration change notification."""
+
+
+class VirtioDevice(ABC):
+    """A device: identity, features, queues, configuration space.
+
+    Attributes:
+        device_id: VIRTIO_ID_* (spec: "Device Types"). features: the device's own feature bits that it
+        offers, as a mask; the transport adds those of the ring. queue_sizes: the most entries that each
+        queue may have. config_generation: changes with the configuration space, when the device changed
+        it; never goes back.
+    """
+
+    device_id: int
+    features: int
+    queue_sizes: tuple[int, ...]
+
+    def __init__(self) -> None:
+        self.config_generation = 0
+        self._interrupt: Interrupt | None = None
+        self._negotiated = 0
+
+    @abstractmethod
+    def attach(self, memory: GuestMemory) -> None:
+        """Learn which RAM the driver lives in; called once, before anything else."""
+
+    @abstractmethod
+    def config(self) -> bytes:
+        """Return the configuration space as the driver sees it now."""
+
+    @abstractmethod
+    def write_config(self, offset: int, data: bytes) -> None:
+        """Take a driver's write; what cannot be written is ignored."""
+
+    def activate(self, interrupt: Interrupt, features: int) -> None:
+        """Start working with the negotiated feature bits."""
+        self._interrupt = interrupt
+        self._negotiated = features
+
+    @abstractmethod
+    def process(self, index: int, queue: Virtqueue) -> None:
+        """Do all that is waiting in queue `index`.
+
+        Raises BrokenRingError when the ring cannot be used; the transport then stops the device.
+        """
+
+    def reset(self) -> None:
+        """Forget the driver; called in any state, also twice."""
+        self._interrupt = None
+        self._negotiated = 0
+
+    @abstractmethod
+    def save(self) -> State:
+        """Return what the device knows, as plain data (see devices.state)."""
+
+    @abstractmethod
+    def restore(self, state: object) -> None:
+        """Take over saved data; raises StateError and then has changed nothing."""
+
+    def _has(self, feature: int) -> bool:
+        """Whether the feature bit was negotiated."""
+        return bool(self._negotiated >> feature & 1)
+
+    def _config_changed(self) -> None:
+        """Make a change of the configuration space visible: generation, and a notification if active."""
+        self.config_generation = (self.config_generation + 1) & 0xFFFF_FFFF
+        if self._interrupt is not None:
+            self._interrupt.config_changed()
