@@ -106,6 +106,8 @@ void setup_memory(phys_addr_t dtb)
 	of_for_each_node(add_memory, NULL);
 	if (!memblock_is_memory(__pa(_start), _end - _start))
 		panic("device tree: no memory node covers the kernel");
+	if (!memblock_is_memory(dtb, of_size()))
+		panic("device tree: it does not lie in memory itself");
 	/*
 	 * Firmware lives below the kernel, in the same memory. Not every firmware says so in the tree
 	 * (OpenSBI 1.1 only protects itself, and an access to it faults), so never map that part.

@@ -38,7 +38,7 @@ int of_init(const void *fdt)
 {
 	const struct fdt_header *header = fdt;
 
-	if (be32_to_cpu(header->magic) != FDT_MAGIC)
+	if (!IS_ALIGNED((unsigned long)fdt, sizeof(u64)) || be32_to_cpu(header->magic) != FDT_MAGIC)
 		return -EINVAL;
 	blob = fdt;
 	blob_size = be32_to_cpu(header->totalsize);
@@ -47,7 +47,7 @@ int of_init(const void *fdt)
 	strings_start = be32_to_cpu(header->off_dt_strings);
 	strings_size = be32_to_cpu(header->size_dt_strings);
 	mem_rsvmap = be32_to_cpu(header->off_mem_rsvmap);
-	if (blob_size > FDT_MAX_SIZE || be32_to_cpu(header->version) < 17 ||
+	if (blob_size < sizeof(*header) || blob_size > FDT_MAX_SIZE || be32_to_cpu(header->version) < 17 ||
 	    !block_fits(struct_start, struct_size) || !block_fits(ALIGN_DOWN(strings_start, 4), strings_size) ||
 	    !block_fits(mem_rsvmap, 0))
 		return -EINVAL;

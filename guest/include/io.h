@@ -36,7 +36,7 @@ __DEFINE_IO(w, u16, "lhu", "sh")
 __DEFINE_IO(l, u32, "lwu", "sw")
 __DEFINE_IO(q, u64, "ld", "sd")
 
-/* Maps a device's registers for reading and writing; NULL when no memory is left for page tables. */
+/* Maps a device's registers for reading and writing; NULL when they overlap RAM or no memory is left. */
 void *ioremap(phys_addr_t start, size_t size);
 
 #endif

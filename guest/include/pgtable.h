@@ -40,8 +40,8 @@ static inline void local_flush_tlb_all(void) { __asm__ volatile("sfence.vma" :::
 /*
  * Maps [va, va + size) to [pa, ...) with the largest leaves that fit, 4 KiB to 1 GiB. All three are page
  * aligned. alloc_table() gives zeroed pages by virtual address inside the linear map. -ENOMEM when it
- * has none; what is mapped by then stays. An entry that exists already is replaced only by a leaf of
- * its own level.
+ * has none, -EEXIST when a larger leaf is in the way; what is mapped by then stays. An existing entry is
+ * replaced by a leaf of its own level.
  */
 int create_pgd_mapping(pte_t *pgd, unsigned long va, phys_addr_t pa, u64 size, pgprot_t prot,
 		       void *(*alloc_table)(void));

@@ -23,5 +23,7 @@ static inline bool timer_pending(const struct timer_list *timer) { return !list_
 /* Asks for an interrupt at the next event: the first timer, or the end of a contended time slice. */
 void timer_reprogram(void);
 void handle_timer_irq(void);
+/* How many have come. */
+unsigned long timer_interrupts(void);
 
 #endif

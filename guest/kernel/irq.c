@@ -4,6 +4,7 @@
 #include "console.h"
 #include "irqflags.h"
 #include "kernel.h"
+#include "timer.h"
 
 static struct irq_desc {
 	irq_handler_t handler;
@@ -79,5 +80,6 @@ void show_interrupts(void)
 	for (unsigned int irq = 1; irq < NR_IRQS; irq++)
 		if (irq_desc[irq].handler)
 			console_printf("%s %lu\n", irq_desc[irq].name, irq_desc[irq].count);
+	console_printf("timer %lu\n", timer_interrupts());
 	console_printf("spurious %lu\n", spurious);
 }

@@ -1,6 +1,7 @@
 /* Calls into firmware (RISC-V SBI 2.0). */
 #include "sbi.h"
 
+#include "irqflags.h"
 #include "kernel.h"
 
 struct sbiret sbi_ecall(unsigned long ext, unsigned long fid, unsigned long arg0, unsigned long arg1,
@@ -48,6 +49,7 @@ void sbi_set_timer(u64 time)
 
 void sbi_system_reset(u32 type, u32 reason)
 {
+	local_irq_disable();
 	sbi_ecall(SBI_EXT_SRST, SBI_SRST_RESET, type, reason, 0);
 	/* Firmware cannot do it: stop here. */
 	for (;;)

@@ -117,8 +117,11 @@ void preempt_enable(void)
 {
 	barrier();
 	preempt_count--;
-	if (need_resched && !preempt_count && !irqs_disabled())
-		schedule();
+	if (need_resched && !preempt_count && !irqs_disabled()) {
+		local_irq_disable();
+		__schedule(true); /* as an interrupt would have: the task may be about to sleep */
+		local_irq_enable();
+	}
 }
 
 static bool activate(struct task_struct *task)

@@ -13,6 +13,7 @@
 #define NEVER (~0ULL)
 
 static LIST_HEAD(timers);
+static unsigned long nr_interrupts;
 static u64 programmed = NEVER; /* ktime of the interrupt that the hardware is set for */
 
 static u64 next_event(void)
@@ -83,10 +84,16 @@ void handle_timer_irq(void)
 	u64 now = ktime_get_ns();
 	struct timer_list *timer;
 
+	nr_interrupts++;
 	while ((timer = list_first_entry_or_null(&timers, struct timer_list, entry)) && timer->expires <= now) {
 		list_del_init(&timer->entry);
 		timer->function(timer);
 	}
 	sched_tick();
 	program(next_event());
+}
+
+unsigned long timer_interrupts(void)
+{
+	return nr_interrupts;
 }

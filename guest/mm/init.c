@@ -55,8 +55,11 @@ void paging_init(void)
 
 void *ioremap(phys_addr_t start, size_t size)
 {
+	const phys_addr_t limit = -PAGE_OFFSET;
 	phys_addr_t base = start & PAGE_MASK;
 
+	if (start >= limit || size > limit - start)
+		return NULL;
 	if (create_pgd_mapping(swapper_pg_dir, (unsigned long)__va(base), base,
 			       PAGE_ALIGN(start + size) - base, PAGE_KERNEL, alloc_table))
 		return NULL;

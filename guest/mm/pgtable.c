@@ -21,18 +21,19 @@ static pte_t make_entry(phys_addr_t pa, pgprot_t prot)
 	return PFN_DOWN(pa) << _PAGE_PFN_SHIFT | prot;
 }
 
-/* The entry at `level`, with tables made on the way; NULL when there is no memory for one. */
+/* The entry at `level`, with tables made on the way. */
 static pte_t *entry_alloc(pte_t *table, unsigned long va, int level, void *(*alloc_table)(void))
 {
 	for (int l = 2; l > level; l--) {
 		pte_t *entry = &table[table_index(va, l)];
 
-		BUG_ON(*entry & _PAGE_LEAF);
+		if (*entry & _PAGE_LEAF)
+			return ERR_PTR(-EEXIST);
 		if (!*entry) {
 			void *page = alloc_table();
 
 			if (!page)
-				return NULL;
+				return ERR_PTR(-ENOMEM);
 			*entry = make_entry(__pa(page), _PAGE_PRESENT);
 		}
 		table = entry_table(*entry);
@@ -51,8 +52,8 @@ int create_pgd_mapping(pte_t *pgd, unsigned long va, phys_addr_t pa, u64 size, p
 				 size < 1UL << level_shift(level)))
 			level--;
 		entry = entry_alloc(pgd, va, level, alloc_table);
-		if (!entry)
-			return -ENOMEM;
+		if (IS_ERR(entry))
+			return PTR_ERR(entry);
 		*entry = make_entry(pa, prot);
 		va += 1UL << level_shift(level);
 		pa += 1UL << level_shift(level);

@@ -1,4 +1,5 @@
 /* The shell's commands about the kernel itself. */
+#include "freezer.h"
 #include "irq.h"
 #include "irqflags.h"
 #include "mm.h"
@@ -62,7 +63,10 @@ static int cmd_sleep(int argc, char **argv)
 
 	if (argc != 2 || kstrtou64(argv[1], &ms) || ms > 1000 * 1000)
 		return -EINVAL;
-	msleep(ms);
+	for (long left = msecs_to_jiffies(ms); left; try_to_freeze()) {
+		set_current_state(TASK_UNINTERRUPTIBLE);
+		left = schedule_timeout(left);
+	}
 	return 0;
 }
 SHELL_COMMAND(sleep, "MS: milliseconds, at most 1000000", cmd_sleep);
