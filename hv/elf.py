@@ -113,5 +113,5 @@ def _check(segment: Segment, file_size: int, name: str) -> None:
         )
     if end > file_size:
         raise ImageError(
-            f"{name}: truncated, segment at {start:#x} ends at byte {end} of {file_size}; get it anew"
+            f"{name}: truncated, segment at {start:#x} ends at byte {end} of {file_size}; use another copy"
         )

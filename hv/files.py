@@ -1,7 +1,8 @@
-"""Opening files that come from outside: what is refused before the first byte is read."""
+"""Reading files that come from outside: every failure is an `ImageError` that names the file and the fix."""
 
 import os
 import stat
+from collections.abc import Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -44,19 +45,50 @@ def read_at(file: FileIO, offset: int, length: int, name: str) -> bytes:
     Raises:
         ImageError: the file ends before, or cannot be read.
     """
-    try:
-        size = os.fstat(file.fileno()).st_size
-        if offset + length > size:
-            raise ImageError(
-                f"{name}: truncated, {length} bytes at {offset} are past its end ({size} bytes); get it anew"
-            )
-        file.seek(offset)
-        data = bytearray()
-        while len(data) < length:
-            piece = file.read(length - len(data))
-            if not piece:
-                raise ImageError(f"{name}: truncated while it was read; get it anew")
-            data += piece
-    except OSError as error:
-        raise ImageError(f"{name}: cannot be read ({error.strerror}); check the disk it is on") from None
+    size = os.fstat(file.fileno()).st_size
+    if offset + length > size:
+        raise ImageError(
+            f"{name}: truncated, {length} bytes at {offset} are past its end ({size}); use another copy"
+        )
+    data = bytearray(length)
+    file.seek(offset)
+    read_into(file, memoryview(data), name)
     return bytes(data)
+
+
+def read_into(file: FileIO, target: memoryview, name: str) -> None:
+    """Fill `target` from the file's position on.
+
+    Args:
+        file: an unbuffered file from `open_file`.
+        target: writable bytes.
+        name: role and path of the file, for the message.
+
+    Raises:
+        ImageError: the file ends before, or cannot be read.
+    """
+    while target:
+        try:
+            count = file.readinto(target)
+        except OSError as error:
+            raise ImageError(f"{name}: cannot be read ({error.strerror}); check the disk it is on") from None
+        if not count:
+            raise ImageError(f"{name}: became shorter while it was read; use another copy")
+        target = target[count:]
+
+
+def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
+    """Yield (start, end) of what a sparse file or memfd holds; the rest is holes, which read zero.
+
+    Args:
+        fd: the file.
+        size: its bytes.
+    """
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(fd, end, os.SEEK_DATA)
+        except OSError:  # ENXIO: only holes are left
+            return
+        end = os.lseek(fd, start, os.SEEK_HOLE)
+        yield start, end

@@ -269,7 +269,7 @@ def _size(file: FileIO) -> int:
 def _read_all(file: FileIO, name: str, limit: int) -> bytes:
     size = _size(file)
     if not size:
-        raise ImageError(f"{name}: empty; get it anew")
+        raise ImageError(f"{name}: empty; use another copy")
     if size > limit:
         raise ImageError(
             f"{name}: {size} bytes do not fit into {limit}; make it smaller, or give more RAM (-m)"

@@ -1,0 +1,80 @@
+"""Identity: how a machine that resumes is known to be the one that went to sleep.
+
+An image holds the memory of a guest that believes in its disks and devices. `MachineIdentity` is what has
+to be the same for that belief to stay true; `hv.hibernate` writes it down, `hv.thaw` compares. Nothing in
+it depends on where a file lies, what it is called, or when it was touched.
+"""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from hv import board
+from hv.files import data_extents, open_file, read_at
+
+DISK_BLOCK = 1 << 20
+"""Bytes of a disk that are digested together."""
+
+Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+Digest = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+RamSize = Annotated[int, msgspec.Meta(ge=board.RAM_MIN, le=board.RAM_MAX, multiple_of=board.PAGE_SIZE)]
+OnePerSlot = msgspec.Meta(max_length=len(board.VIRTIO_SLOTS))
+
+
+class DiskIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which disk it is, wherever it lies.
+
+    Attributes:
+        size: bytes.
+        sha256: digest over (offset, contents) of each MiB that is not all zero, in hex; holes do not matter.
+    """
+
+    size: Natural
+    sha256: Digest
+
+
+class MachineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What must be the same in the machine that resumes.
+
+    Attributes:
+        ram_base: first physical address of RAM.
+        ram_size: bytes of RAM.
+        slots: virtio device id in each virtio-mmio slot, 0 for an empty one.
+        firmware: SHA-256 of the firmware file, in hex: a reset goes through its entry point.
+        kernel: SHA-256 of the kernel file, in hex: reports name its functions.
+        disks: the disks, in the order of their slots.
+    """
+
+    ram_base: Natural
+    ram_size: RamSize
+    slots: Annotated[tuple[Natural, ...], OnePerSlot]
+    firmware: Digest
+    kernel: Digest
+    disks: Annotated[tuple[DiskIdentity, ...], OnePerSlot]
+
+
+def identify_disk(path: Path) -> DiskIdentity:
+    """Read a disk and return what tells it from others; holes are passed over.
+
+    Args:
+        path: a raw image that nobody is writing to.
+
+    Raises:
+        ImageError: it cannot be read.
+    """
+    zero = bytes(DISK_BLOCK)
+    digest = hashlib.sha256()
+    done = 0
+    with open_file(path, "disk") as file:
+        size = os.fstat(file.fileno()).st_size
+        for start, end in data_extents(file.fileno(), size):
+            # Extents need not keep to our blocks: a block is read once, whole, if any of it is data.
+            for at in range(max(start // DISK_BLOCK * DISK_BLOCK, done), end, DISK_BLOCK):
+                block = read_at(file, at, min(DISK_BLOCK, size - at), f"disk {path}")
+                if block != zero[: len(block)]:
+                    digest.update(at.to_bytes(8, "little") + block)
+                done = at + DISK_BLOCK
+    return DiskIdentity(size, digest.hexdigest())
