@@ -99,9 +99,17 @@ def read_elf(file: FileIO, name: str) -> Elf:
     )
     for segment in segments:
         _check(segment, os.fstat(file.fileno()).st_size, name)
+    return Elf(_physical_entry(entry, segments, name), segments)
+
+
+def _physical_entry(entry: int, segments: tuple[Segment, ...], name: str) -> int:
+    """Return where to jump with the MMU off: some kernels give a virtual address, some a physical."""
     for segment in segments:
         if segment.vaddr <= entry < segment.vaddr + segment.memsz:
-            return Elf(entry + segment.to_physical, segments)
+            return entry + segment.to_physical
+    for segment in segments:
+        if segment.paddr <= entry < segment.paddr + segment.memsz:
+            return entry
     raise ImageError(f"{name}: entry point {entry:#x} is in no segment; set ENTRY() in the linker script")
 
 

@@ -110,6 +110,13 @@ def test_the_registers_are_what_opensbi_and_our_firmware_expect(files: Files) ->
     assert struct.unpack("<6Q", info.data) == (0x4942534F, 2, board.KERNEL_BASE + 2, 1, 0, 0)
 
 
+def test_an_entry_point_may_be_virtual_or_physical(files: Files) -> None:
+    """A kernel linked high is entered at the same place whichever address its header gives."""
+    virtual = files.plan()
+    files.kernel.write_bytes(patched(24, "<Q", board.KERNEL_BASE + 2))
+    assert files.plan().blobs[-1] == virtual.blobs[-1]
+
+
 def test_installing_is_repeatable(files: Files) -> None:
     """Installing over a scribbled RAM gives what the plan says, .bss zeroed, and leaves all else alone."""
     plan = files.plan(32 * MIB)
