@@ -166,8 +166,13 @@ bool sched_slice_end(u64 *ns)
 
 void sched_tick(void)
 {
-	if (!list_empty(&runqueue) && ktime_get_ns() >= slice_end)
-		need_resched = true;
+	u64 now = ktime_get_ns();
+
+	if (list_empty(&runqueue) || now < slice_end)
+		return;
+	need_resched = true;
+	/* Where preemption is off the task runs on: ask again in a while, not at once and for ever. */
+	slice_end = now + NSEC_PER_JIFFY;
 }
 
 void sched_init(void)

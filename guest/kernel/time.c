@@ -8,6 +8,7 @@
 
 static u64 base_ns, base_cycles;
 static u64 mult, frequency;
+static bool suspended; /* between timekeeping_suspend() and _resume(): time stands still */
 
 static u64 cycles_to_ns(u64 cycles)
 {
@@ -16,12 +17,7 @@ static u64 cycles_to_ns(u64 cycles)
 
 u64 ktime_get_ns(void)
 {
-	return base_ns + cycles_to_ns(csr_read(time) - base_cycles);
-}
-
-u64 get_jiffies_64(void)
-{
-	return ktime_get_ns() / NSEC_PER_JIFFY;
+	return suspended ? base_ns : base_ns + cycles_to_ns(csr_read(time) - base_cycles);
 }
 
 u64 ktime_to_cycles(u64 ns)
@@ -42,14 +38,13 @@ void time_init(u32 timebase_frequency)
 
 void timekeeping_suspend(void)
 {
-	u64 now = csr_read(time);
-
-	base_ns += cycles_to_ns(now - base_cycles);
-	base_cycles = now;
+	base_ns = ktime_get_ns();
+	suspended = true;
 }
 
 void timekeeping_resume(void)
 {
 	base_cycles = csr_read(time);
+	suspended = false;
 	timer_resume();
 }
