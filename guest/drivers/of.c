@@ -149,7 +149,8 @@ static bool open_node(u32 *pos, u32 address_cells, u32 size_cells, struct device
  * Visits the children of a node, then leaves *pos behind its END_NODE. With `deep`, visits all that is
  * below them as well. Negative when the tree is malformed.
  */
-static int walk_children(const struct device_node *parent, u32 *pos, int depth, bool deep, visitor fn, void *arg)
+static int walk_children(const struct device_node *parent, u32 *pos, int depth, bool deep, visitor fn,
+			 void *arg)
 {
 	u32 address_cells = 2, size_cells = 1;
 	struct device_node node;
@@ -256,7 +257,8 @@ bool of_get_reg(const struct device_node *node, unsigned int index, u64 *base, u
 	u32 len;
 
 	cells = of_get_property(node, "reg", &len);
-	if (!cells || node->address_cells - 1 > 1 || node->size_cells > 2 || index >= len / (entry * sizeof(u32)))
+	if (!cells || node->address_cells - 1 > 1 || node->size_cells > 2 ||
+	    index >= len / (entry * sizeof(u32)))
 		return false;
 	cells += index * entry;
 	*base = read_number(cells, node->address_cells);

@@ -85,9 +85,7 @@ int dpm_freeze(void)
 
 		if (!err)
 			continue;
-		for (pdev = list_entry(pdev->node.next, struct platform_device, node);
-		     &pdev->node != &platform_devices;
-		     pdev = list_entry(pdev->node.next, struct platform_device, node))
+		list_for_each_entry_continue(pdev, &platform_devices, node)
 			RUN_CALLBACK(pdev, thaw);
 		return err;
 	}

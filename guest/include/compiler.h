@@ -7,14 +7,7 @@
 #define __packed __attribute__((__packed__))
 #define __noreturn __attribute__((__noreturn__))
 #define __used __attribute__((__used__))
-#define noinline __attribute__((__noinline__))
 #define __printf(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
-
-/*
- * Data that a hibernation image neither contains nor overwrites: it keeps, across a resume, the
- * value that the *resuming* kernel gave it. The section has pages of its own (see mm.h).
- */
-#define __nosavedata __section(".data.nosave")
 
 #define likely(x) __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -2,14 +2,10 @@
 #ifndef CSR_H
 #define CSR_H
 
-#define SR_SIE 0x002  /* interrupts on */
-#define SR_SPIE 0x020 /* interrupts were on before the trap */
-#define SR_SPP 0x100  /* the trap came from supervisor mode */
+#define SR_SIE 0x002 /* interrupts on */
 
-#define IRQ_S_SOFT 1
 #define IRQ_S_TIMER 5
 #define IRQ_S_EXT 9
-#define IE_SIE (1UL << IRQ_S_SOFT)
 #define IE_TIE (1UL << IRQ_S_TIMER)
 #define IE_EIE (1UL << IRQ_S_EXT)
 

@@ -4,11 +4,9 @@
 
 #define EPERM 1
 #define ENOENT 2
-#define EINTR 4
 #define EIO 5
 #define ENXIO 6
 #define E2BIG 7
-#define EAGAIN 11
 #define ENOMEM 12
 #define EFAULT 14
 #define EBUSY 16
@@ -17,11 +15,7 @@
 #define EINVAL 22
 #define ENOSPC 28
 #define ERANGE 34
-#define ENOSYS 38
 #define ENODATA 61
-#define ETIME 62
-#define EPROTO 71
-#define EBADMSG 74
 #define EOPNOTSUPP 95
 #define ETIMEDOUT 110
 #define EALREADY 114

@@ -8,10 +8,6 @@
 #define mb() RISCV_FENCE(iorw, iorw)
 #define rmb() RISCV_FENCE(ir, ir)
 #define wmb() RISCV_FENCE(ow, ow)
-/* Between ring memory that the CPU writes and ring memory that the device writes. */
-#define virt_mb() RISCV_FENCE(rw, rw)
-#define virt_rmb() RISCV_FENCE(r, r)
-#define virt_wmb() RISCV_FENCE(w, w)
 
 #define __DEFINE_IO(suffix, type, load, store)                                                    \
 	static inline type read##suffix(const volatile void *addr)                                \

@@ -68,7 +68,6 @@ static inline phys_addr_t page_to_phys(const struct page *page) { return PFN_PHY
 static inline struct page *virt_to_page(const void *va) { return pfn_to_page(PFN_DOWN(__pa(va))); }
 static inline void *page_address(const struct page *page) { return __va(page_to_phys(page)); }
 
-static inline bool PageReserved(const struct page *page) { return page->flags & (1u << PG_reserved); }
 static inline bool PageSlab(const struct page *page) { return page->flags & (1u << PG_slab); }
 static inline bool PageOffline(const struct page *page) { return page->flags & (1u << PG_offline); }
 void __SetPageOffline(struct page *page);
@@ -76,15 +75,14 @@ void __ClearPageOffline(struct page *page);
 
 /*
  * For hibernation. Whoever wants all pages worth saving starts from the RAM that the kernel maps
- * (for_each_mem_pfn_range), and takes away the free blocks (walk_free_blocks), then the offline pages
- * and those of pfn_is_nosave(). Only look at the struct page of a page that is *not* free: struct
+ * (for_each_mem_pfn_range), and takes away the free blocks (walk_free_blocks), then the offline pages.
+ * Only look at the struct page of a page that is *not* free: struct
  * pages of memory that was never allocated are not initialised (see page_alloc.c).
  */
 void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg), void *arg);
 /* The i-th range [*start, *end) of mapped RAM, in ascending order; false when there is none. */
 bool mem_pfn_range(unsigned int i, unsigned long *start, unsigned long *end);
 #define for_each_mem_pfn_range(i, start, end) for (i = 0; mem_pfn_range(i, &(start), &(end)); i++)
-bool pfn_is_nosave(unsigned long pfn);
 
 void mem_init(void);
 

@@ -30,13 +30,8 @@
 #define PFN_PHYS(pfn) ((phys_addr_t)(pfn) << PAGE_SHIFT)
 #define PAGE_ALIGN(x) ALIGN(x, PAGE_SIZE)
 
-static inline phys_addr_t virt_to_phys(const volatile void *va) { return __pa(va); }
-static inline void *phys_to_virt(phys_addr_t pa) { return __va(pa); }
-
 /* The kernel image (kernel.ld). */
 extern char _start[], _etext[], __start_rodata[], __end_rodata[], _sdata[], _edata[], _end[];
-extern char __nosave_begin[], __nosave_end[];
-extern char __bss_start[], __bss_stop[];
 
 #endif
 #endif

@@ -3,7 +3,6 @@
 #define PGTABLE_H
 
 #define PGDIR_SHIFT 30
-#define PMD_SHIFT 21
 #define PTRS_PER_TABLE 512
 
 #define _PAGE_PRESENT 0x01

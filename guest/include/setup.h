@@ -2,8 +2,11 @@
 #ifndef SETUP_H
 #define SETUP_H
 
+#include "compiler.h"
 #include "types.h"
 
+/* Where head.S jumps to. */
+__noreturn void start_kernel(phys_addr_t dtb);
 void setup_bootargs(void);
 void setup_timebase(void);
 /* Fills memblock: RAM, no-map regions, and what is taken: kernel, device tree, initial ramdisk. */

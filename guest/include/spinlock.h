@@ -13,7 +13,6 @@ typedef struct {
 } spinlock_t;
 
 #define DEFINE_SPINLOCK(name) spinlock_t name = { false }
-static inline void spin_lock_init(spinlock_t *lock) { lock->locked = false; }
 
 static inline void __spin_acquire(spinlock_t *lock)
 {

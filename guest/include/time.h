@@ -1,6 +1,6 @@
 /*
  * Time. ktime counts virtual nanoseconds since boot and never goes back, not even over a hibernation
- * that resumes on a machine whose counter started again. jiffies are hundredths of a second of it.
+ * that resumes on a machine whose counter started again. Time-outs count in jiffies, 1/HZ s of it.
  */
 #ifndef TIME_H
 #define TIME_H
@@ -15,11 +15,6 @@
 #define MAX_SCHEDULE_TIMEOUT ((long)(~0UL >> 1))
 
 u64 ktime_get_ns(void);
-u64 get_jiffies_64(void);
-#define jiffies ((unsigned long)get_jiffies_64())
-
-#define time_after(a, b) ((long)((b) - (a)) < 0)
-#define time_before(a, b) time_after(b, a)
 
 /* Rounds up, so that a sleep is never shorter than asked. */
 static inline unsigned long msecs_to_jiffies(unsigned int ms)

@@ -5,6 +5,8 @@
  */
 #include "ptrace.h"
 
+#define GPRS_BUT_SP \
+	1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 #define FRAME_SIZE (PT_SIZE + 16)
 
 	.text
@@ -12,7 +14,7 @@
 	.globl handle_exception
 handle_exception:
 	addi sp, sp, -FRAME_SIZE
-	.irp n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	.irp n, GPRS_BUT_SP
 	sd x\n, 8 * \n(sp)
 	.endr
 	addi t0, sp, FRAME_SIZE
@@ -36,7 +38,7 @@ handle_exception:
 	ld t2, PT_STATUS(sp)
 	csrw sepc, t1
 	csrw sstatus, t2
-	.irp n, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+	.irp n, GPRS_BUT_SP
 	ld x\n, 8 * \n(sp)
 	.endr
 	addi sp, sp, FRAME_SIZE

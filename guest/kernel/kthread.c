@@ -22,7 +22,8 @@ void task_entry(struct task_struct *prev)
 	schedule_dead();
 }
 
-static struct task_struct *create_task(int (*fn)(void *data), void *data, const char *name, unsigned int task_flags)
+static struct task_struct *create_task(int (*fn)(void *data), void *data, const char *name,
+				       unsigned int task_flags)
 {
 	struct task_struct *task = kzalloc(sizeof(*task), GFP_KERNEL);
 	unsigned long flags;

@@ -1,4 +1,4 @@
-/* Memory and string functions. Words at a time where both pointers allow it: pages are copied and compared here. */
+/* Memory and string functions: words at a time where the pointers allow it, for pages' sake. */
 #include "string.h"
 
 #include "kernel.h"

@@ -112,7 +112,8 @@ static void emit_conversion(struct output *out, struct spec *spec, char conversi
 	case 'x':
 	case 'X':
 		value = spec->length ? va_arg(*args, unsigned long) : va_arg(*args, unsigned int);
-		emit_number(out, spec, value, conversion == 'u' ? 10 : 16, conversion == 'X' ? 'A' : 'a', false);
+		emit_number(out, spec, value, conversion == 'u' ? 10 : 16, conversion == 'X' ? 'A' : 'a',
+			    false);
 		break;
 	case 'p':
 		spec->zero = true;

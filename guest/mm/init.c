@@ -75,8 +75,3 @@ bool mem_pfn_range(unsigned int i, unsigned long *start, unsigned long *end)
 	*end = *start + PFN_DOWN(memblock_memory.regions[i].size);
 	return true;
 }
-
-bool pfn_is_nosave(unsigned long pfn)
-{
-	return pfn >= PFN_DOWN(__pa(__nosave_begin)) && pfn < PFN_UP(__pa(__nosave_end));
-}

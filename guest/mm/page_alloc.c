@@ -80,10 +80,11 @@ static bool init_deferred_block(void)
 	deferred_pfn = end;
 	for (unsigned long i = pfn; i < end; i++)
 		*pfn_to_page(i) = (struct page){ .flags = 1u << PG_reserved };
-	for (; memblock_find_free(PFN_PHYS(pfn), &start, &stop) && PFN_DOWN(start) < end; pfn = PFN_DOWN(stop)) {
-		for (unsigned long i = PFN_DOWN(start); i < min(PFN_DOWN(stop), end); i++)
+	while (memblock_find_free(PFN_PHYS(pfn), &start, &stop) && PFN_DOWN(start) < end) {
+		pfn = min(PFN_DOWN(stop), end);
+		for (unsigned long i = PFN_DOWN(start); i < pfn; i++)
 			pfn_to_page(i)->flags = 0;
-		free_range(PFN_DOWN(start), min(PFN_DOWN(stop), end));
+		free_range(PFN_DOWN(start), pfn);
 	}
 	return true;
 }

@@ -66,13 +66,13 @@ static bool pfn_is_ram(unsigned long pfn)
 	return false;
 }
 
-/* Entries must be ascending, RAM and not nosave: the list comes from a disk. */
+/* Entries must be ascending and RAM: the list comes from a disk. */
 static int add_wanted(struct image_loader *loader, const u64 *list, unsigned long nr, unsigned long *last)
 {
 	for (unsigned long i = 0; i < nr; i++) {
 		unsigned long pfn = list[i] & ~IMAGE_PFN_ZERO;
 
-		if (pfn <= *last || !pfn_is_ram(pfn) || pfn_is_nosave(pfn))
+		if (pfn <= *last || !pfn_is_ram(pfn))
 			return -EINVAL;
 		*last = pfn;
 		set_bit(pfn - min_low_pfn, loader->wanted_bm);

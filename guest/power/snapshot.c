@@ -2,7 +2,7 @@
  * The snapshot: a copy of RAM in RAM.
  *
  * Worth saving is every page of RAM that is neither free, nor with the host
- * (offline), nor nosave, nor part of the snapshot itself. Memory for the copies
+ * (offline), nor part of the snapshot itself. Memory for the copies
  * is taken while the system still runs (swsusp_preallocate), because nothing
  * can be made free later; then, with interrupts off and devices frozen,
  * swsusp_save() finds the pages again, for good, and copies them.
@@ -57,7 +57,7 @@ static bool saveable_page(unsigned long bit)
 {
 	unsigned long pfn = min_low_pfn + bit;
 
-	return !PageOffline(pfn_to_page(pfn)) && !pfn_is_nosave(pfn) && !test_bit(bit, copy_bm);
+	return !PageOffline(pfn_to_page(pfn)) && !test_bit(bit, copy_bm);
 }
 
 static unsigned long mark_saveable_pages(unsigned long *map)
