@@ -55,10 +55,10 @@ static void read_tree(void *tree)
 	if (!fdt_find_reg(tree, "device_type", "memory", &base, &size) || size > UINT64_MAX - base)
 		panic("device tree: no memory node with a usable reg");
 	pmp_set_ram(base, size);
-	if (!pmp_supervisor_owns((uintptr_t)tree, be32(header->totalsize) + FDT_RESERVE_GROWTH))
-		panic("device tree: not in RAM behind the firmware, with room to grow");
-	if (!fdt_reserve_firmware(tree))
-		panic("device tree: cannot add /reserved-memory (order of blocks, or the root's cells)");
+	if (!pmp_supervisor_owns((uintptr_t)tree, be32(header->totalsize)))
+		panic("device tree: not in RAM behind the firmware");
+	if (!fdt_reserve_firmware(tree, base + size - (uintptr_t)tree))
+		panic("device tree: cannot add /reserved-memory (room, order of blocks, or the root's cells)");
 	if (fdt_find_reg(tree, "compatible", "thawvisor,platform-sleep", &base, &size))
 		sbi_susp_init(base);
 }

@@ -115,7 +115,7 @@ bool fdt_check(const void *tree)
 
 	uint32_t total = be32(header->totalsize);
 
-	if (total > FDT_MAX_SIZE || be32(header->off_dt_struct) % 4 ||
+	if (total < sizeof(*header) || total > FDT_MAX_SIZE || be32(header->off_dt_struct) % 4 ||
 	    !block_fits(be32(header->off_dt_struct), be32(header->size_dt_struct), total) ||
 	    !block_fits(be32(header->off_dt_strings), be32(header->size_dt_strings), total))
 		return false;

@@ -20,6 +20,8 @@ static const struct names {
 	char no_map[7];
 } names = { "#address-cells", "#size-cells", "ranges", "reg", "no-map" };
 
+#define FDT_RESERVE_GROWTH	192	/* bytes: the node of at most 34 words, the names, and some to spare */
+
 struct node {
 	uint32_t words[(FDT_RESERVE_GROWTH - sizeof(struct names)) / 4];
 	uint32_t count;
@@ -91,11 +93,11 @@ static void insert(uint8_t *tree, uint32_t place, const struct node *node)
 }
 
 /*
- * Reserve the firmware's region in a tree that has no /reserved-memory. The caller knows that FDT_RESERVE_GROWTH bytes
- * behind the tree are free. Returns false when its blocks do not lie in the usual order (reservations, structure,
- * strings) or its root's cells are not one or two.
+ * Reserve the firmware's region in a tree that has no /reserved-memory. `capacity` is what the tree may grow to, in
+ * bytes. Returns false, and changes nothing, when it would grow further, when its blocks do not lie in the usual order
+ * (reservations, structure, strings), or when its root's cells are not one or two.
  */
-bool fdt_reserve_firmware(void *tree)
+bool fdt_reserve_firmware(void *tree, uint64_t capacity)
 {
 	const struct fdt_header *header = tree;
 	uint32_t address_cells = 0, size_cells = 0, place = 0;
@@ -117,7 +119,7 @@ bool fdt_reserve_firmware(void *tree)
 	if (be32(header->off_mem_rsvmap) > be32(header->off_dt_struct) ||
 	    be32(header->off_dt_struct) + be32(header->size_dt_struct) > be32(header->off_dt_strings))
 		return false;
-	if (!place || address_cells - 1 > 1 || size_cells - 1 > 1)
+	if (!place || address_cells - 1 > 1 || size_cells - 1 > 1 || be32(header->totalsize) + FDT_RESERVE_GROWTH > capacity)
 		return false;
 
 	struct node node = { .count = 0 };

@@ -20,26 +20,26 @@
 bool hart_has_sstc;	/* S-mode has a timer of its own, stimecmp, and the device tree tells the kernel so */
 
 /*
- * Open the extensions that menvcfg guards for S-mode. A hart older than privileged 1.12 has no such CSR: the trap
- * lands on the label behind the write, which a hart that has it just walks into.
+ * Write a CSR that the hart may not have; returns whether it has. A missing one traps to the label behind the write,
+ * into which a hart that has it just walks.
  */
-static unsigned long menvcfg_open(unsigned long wanted)
-{
-	unsigned long got, vector;
-
-	__asm__ volatile (
-		"	la	%[got], 1f\n"
-		"	csrrw	%[vector], mtvec, %[got]\n"
-		"	li	%[got], 0\n"
-		"	csrw	%[menvcfg], %[wanted]\n"
-		"	csrr	%[got], %[menvcfg]\n"
-		"	.balign	4\n"
-		"1:	csrw	mtvec, %[vector]\n"
-		: [got] "=&r" (got), [vector] "=&r" (vector)
-		: [wanted] "r" (wanted), [menvcfg] "i" (CSR_MENVCFG)
-		: "memory");
-	return got;
-}
+#define csr_try_write(csr, bits)					\
+({									\
+	unsigned long __vector;						\
+	bool __done;							\
+	__asm__ volatile (						\
+		"	la	%[done], 1f\n"				\
+		"	csrrw	%[vector], mtvec, %[done]\n"		\
+		"	li	%[done], 0\n"				\
+		"	csrw	" CSR_NAME(csr) ", %[value]\n"		\
+		"	li	%[done], 1\n"				\
+		"	.balign	4\n"					\
+		"1:	csrw	mtvec, %[vector]\n"			\
+		: [done] "=&r" (__done), [vector] "=&r" (__vector)	\
+		: [value] "r" (bits)					\
+		: "memory");						\
+	__done;								\
+})
 
 void hart_init(void)
 {
@@ -48,8 +48,11 @@ void hart_init(void)
 	csr_write(medeleg, DELEGATED_EXCEPTIONS);
 	csr_write(mideleg, SUPERVISOR_INTERRUPTS);
 	csr_write(mcounteren, MCOUNTEREN_CY | MCOUNTEREN_TM | MCOUNTEREN_IR);
-	hart_has_sstc = menvcfg_open(MENVCFG_STCE | MENVCFG_PBMTE | MENVCFG_CBZE | MENVCFG_CBCFE |
-				     MENVCFG_CBIE_INVAL) & MENVCFG_STCE;
+
+	/* What the device tree's ISA string may promise to S-mode, beyond the base. */
+	hart_has_sstc = csr_try_write(CSR_STIMECMP, ~0UL);
+	csr_try_write(CSR_MENVCFG, (hart_has_sstc ? MENVCFG_STCE : 0) | MENVCFG_PBMTE | MENVCFG_CBZE |
+				   MENVCFG_CBCFE | MENVCFG_CBIE_INVAL);
 	pmp_init();
 	sbi_time_init();
 }

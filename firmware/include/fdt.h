@@ -18,7 +18,7 @@
 #define FDT_END		9
 
 #define FDT_MAX_SIZE	0x100000	/* bytes; QEMU's own limit */
-#define FDT_MAX_DEPTH	16
+#define FDT_MAX_DEPTH	32
 
 /* Every field big-endian. */
 struct fdt_header {
@@ -63,7 +63,6 @@ uint64_t fdt_cells(const uint8_t *data, uint32_t cells);
 bool fdt_find_reg(const void *tree, const char *property, const char *value, uint64_t *base, uint64_t *size);
 
 /* fdt_fixup.c */
-#define FDT_RESERVE_GROWTH	192	/* bytes that fdt_reserve_firmware() may add */
-bool fdt_reserve_firmware(void *tree);
+bool fdt_reserve_firmware(void *tree, uint64_t capacity);
 
 #endif

@@ -19,7 +19,7 @@ class Qmp:
     def __init__(self, line: socket.socket) -> None:
         line.settimeout(30)
         self._line = line
-        self._file = line.makefile("r", encoding="utf-8")
+        self._received = b""
         self._events: list[dict[str, Any]] = []
         version = self._read()["QMP"]["version"]["qemu"]
         self.version: tuple[int, int] = (version["major"], version["minor"])
@@ -48,8 +48,11 @@ class Qmp:
                 return data
 
     def _read(self) -> dict[str, Any]:
-        line = self._file.readline()
-        if not line:
-            raise QmpError("QEMU closed its QMP socket")
+        while b"\n" not in self._received:
+            data = self._line.recv(1 << 16)
+            if not data:
+                raise QmpError("QEMU closed its QMP socket")
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
         message: dict[str, Any] = json.loads(line)
         return message

@@ -1,0 +1,30 @@
+"""Images for the system tests, compiled from the sources as they are now."""
+
+from pathlib import Path
+
+import pytest
+
+from hv.images.build import Image, build
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def compile_image(image: Image, folder: Path) -> Path:
+    """Compile one image into `folder`; return its path."""
+    build(image, ROOT, folder / image.output, ROOT / ".zig-cache")
+    return folder / image.output
+
+
+@pytest.fixture(scope="session")
+def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Our firmware."""
+    return compile_image(
+        Image("firmware", "firmware.ld", "firmware.elf"), tmp_path_factory.mktemp("firmware")
+    )
+
+
+@pytest.fixture(scope="session")
+def sbi_test(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The S-mode program that calls every SBI function (tests/system/payloads/sbi_test)."""
+    image = Image("tests/system/payloads/sbi_test", "payload.ld", "sbi_test.elf")
+    return compile_image(image, tmp_path_factory.mktemp("payload"))

@@ -1,0 +1,111 @@
+"""Machines that a bare program can run on, each told in the same way how the run ended."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from hv import board
+from tests.harness.qemu_process import QemuProcess
+from tests.harness.qmp import QmpError
+
+PATIENCE = 30
+"""Seconds of silence until a run counts as hung; whole runs take less than one."""
+
+
+class Ending(StrEnum):
+    """How a machine's run ended."""
+
+    POWEROFF = "poweroff"
+    RESET = "reset"
+    FAILURE = "failure"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run left.
+
+    Attributes:
+        console: everything that came over the UART, line ends as `\\n`.
+        ending: how it ended.
+    """
+
+    console: str
+    ending: Ending
+
+
+class Platform(Protocol):
+    """A machine with our board."""
+
+    def run(self, firmware: Path, payload: Path | None, append: str = "", dtb: Path | None = None) -> Run:
+        """Boot a payload through a firmware, and wait until the machine ends.
+
+        Args:
+            firmware: M-mode ELF.
+            payload: S-mode ELF, or None for a machine without a kernel.
+            append: kernel command line.
+            dtb: device tree to give instead of the platform's own.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class QemuPlatform:
+    """QEMU's `virt` machine.
+
+    Attributes:
+        cpu: value of `-cpu`.
+        harts: number of harts.
+    """
+
+    cpu: str = "rv64"
+    harts: int = 1
+
+    def arguments(self, firmware: Path, payload: Path | None, append: str, dtb: Path | None) -> list[str]:
+        """Return QEMU's command line; the UART is the socket `serial`."""
+        arguments = ["-cpu", self.cpu, "-smp", str(self.harts), "-m", f"{board.RAM_MIN // board.MIB}M"]
+        arguments += ["-S", "-no-reboot", "-serial", "chardev:serial", "-bios", str(firmware)]
+        if payload is not None:
+            arguments += ["-kernel", str(payload), "-append", append]
+        if dtb is not None:
+            arguments += ["-dtb", str(dtb)]
+        return arguments
+
+    def run(self, firmware: Path, payload: Path | None, append: str = "", dtb: Path | None = None) -> Run:
+        """Boot a payload through a firmware, and wait until QEMU ends (see `Platform`)."""
+        with QemuProcess(self.arguments(firmware, payload, append, dtb), ["serial"]) as qemu:
+            return finish(qemu)
+
+
+def start(qemu: QemuProcess) -> None:
+    """Let a QEMU that waits (`-S`) run; a short run ends it before it can answer."""
+    with suppress(QmpError, ConnectionResetError):
+        qemu.qmp.execute("cont")
+
+
+def finish(qemu: QemuProcess) -> Run:
+    """Start a QEMU that waits (`-S -no-reboot`), and read its console until it ends by itself."""
+    start(qemu)
+    serial = qemu.sockets["serial"]
+    serial.settimeout(PATIENCE)
+    console = b""
+    try:
+        while data := serial.recv(1 << 16):
+            console += data
+    except TimeoutError:
+        pytest.fail(f"the machine hangs after: {console[-2000:].decode('utf-8', 'replace')}")
+    return Run(console.decode("utf-8", "replace").replace("\r", ""), _ending(qemu))
+
+
+def _ending(qemu: QemuProcess) -> Ending:
+    """A reset is announced; the finisher ends QEMU on the spot, with its code as exit status."""
+    if qemu.wait_exit(PATIENCE):
+        return Ending.FAILURE
+    try:
+        qemu.qmp.wait_event("SHUTDOWN")
+    except (QmpError, ConnectionResetError):
+        return Ending.POWEROFF
+    return Ending.RESET
