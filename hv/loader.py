@@ -102,6 +102,11 @@ class BootPlan:
     firmware: str
     kernel: str
 
+    @property
+    def tree(self) -> bytes:
+        """The flattened device tree."""
+        return next(blob.data for blob in self.blobs if blob.address == self.a1)
+
     def install(self, memory: GuestMemory) -> None:
         """Write all blobs into RAM; memory outside them stays as it is.
 

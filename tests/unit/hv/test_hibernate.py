@@ -10,6 +10,7 @@ import tracemalloc
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -21,9 +22,10 @@ from devices.memory import GuestMemory
 from hv import board
 from hv.errors import HostError, ImageError
 from hv.files import data_extents
-from hv.hibernate import PROLOGUE, ROW, Header, front_crc, write_image
-from hv.identity import DISK_BLOCK, DiskIdentity, MachineIdentity, identify_disk
-from hv.thaw import open_image
+from hv.hostimage.format import PROLOGUE, ROW, Header, front_crc
+from hv.hostimage.identity import DISK_BLOCK, DiskIdentity, MachineIdentity, identify_disk
+from hv.hostimage.reader import open_image
+from hv.hostimage.writer import write_image
 
 PAGE = board.PAGE_SIZE
 RAM = board.RAM_MIN
@@ -88,7 +90,7 @@ def test_ram_comes_back_but_for_the_balloon(
     header = save(path, memory, ballooned)
     with open_image(path) as image:
         assert image.header == header
-        back = image.load()
+        back = image.load(RAM)
     kept = {page: data for page, data in contents(memory).items() if page not in ballooned}
     assert contents(back) == kept
     assert set(kept) == used.union(range(1000, 1000 + run)) - ballooned
@@ -100,7 +102,7 @@ def test_the_header_counts_every_page_once(path: Path) -> None:
     memory = make_memory(3, 4, 5, 900)
     memory.write(board.DRAM_BASE + 7 * PAGE, bytes(PAGE))
     header = save(path, memory, {5, 6})
-    assert (header.saved_pages, header.ballooned_pages, header.zero_pages) == (3, 2, PAGES - 5)
+    assert (header.pages_saved, header.pages_ballooned, header.pages_zero) == (3, 2, PAGES - 5)
     assert header.virtual_ns == 123_456
     assert path.stat().st_size < 4 * PAGE
 
@@ -112,7 +114,7 @@ def test_what_was_left_out_costs_nothing(path: Path) -> None:
     save(path, memory, {5})
     assert memory.resident_bytes() == before
     with open_image(path) as image:
-        assert image.load().resident_bytes() == 3 * PAGE
+        assert image.load(RAM).resident_bytes() == 3 * PAGE
 
 
 def test_the_same_memory_makes_the_same_file(path: Path) -> None:
@@ -139,7 +141,7 @@ def test_a_failed_write_leaves_the_old_image(path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if call == "write":
-        monkeypatch.setattr("hv.hibernate._write_all", fail)
+        monkeypatch.setattr("hv.hostimage.writer._write_all", fail)
     else:
         monkeypatch.setattr(os, call, fail)
     with pytest.raises(HostError, match=r"cannot be written \(No space left on device\); choose another"):
@@ -171,14 +173,14 @@ def test_a_damaged_image_is_never_loaded(path: Path, data: st.DataObject) -> Non
     damaged = damaged[: len(good) - cut] + data.draw(st.binary(max_size=3))
     path.write_bytes(damaged)
     with contextlib.suppress(ImageError), open_image(path) as image:
-        assert contents(image.load()) == contents(memory)
+        assert contents(image.load(RAM)) == contents(memory)
         return
     assert damaged != good
 
 
 def forge(
     path: Path,
-    change: Callable[[dict[str, object]], None] = lambda _: None,
+    change: Callable[[dict[str, Any]], None] = lambda _: None,
     rows: object = ((0, 1),),
     pages: int = 1,
 ) -> None:
@@ -204,7 +206,7 @@ def forge(
         ([(PAGES, 1)], 1, f"outside its {PAGES} pages"),
         ([(PAGES - 1, 2)], 2, f"outside its {PAGES} pages"),
         ([((1 << 32) - 1, 1)], 1, f"outside its {PAGES} pages"),
-        ([(0, 1), (1, 1)], 2, "saved_pages 1 is not the table's 2"),
+        ([(0, 1), (1, 1)], 2, "pages_saved 1 is not the table's 2"),
         ([(0, 1)], 2, "8192 bytes of contents for 1 pages"),
         ([(0, 1)], 0, "0 bytes of contents for 1 pages"),
     ],
@@ -219,23 +221,23 @@ def test_a_forged_table_is_refused(path: Path, rows: list[tuple[int, int]], page
 @pytest.mark.parametrize(
     ("field", "value", "reason"),
     [
-        ("ram_size", RAM + 1, r"machine\.ram_size"),
-        ("ram_size", RAM // 2, r"machine\.ram_size"),
-        ("ram_size", 16 * board.GIB, r"machine\.ram_size"),
-        ("ram_size", 2 * RAM, f"do not add up to {2 * PAGES}"),
-        ("ram_base", -1, r"machine\.ram_base"),
-        ("firmware", "../../etc/passwd", r"machine\.firmware"),
-        ("slots", [0] * 9, r"machine\.slots"),
-        ("a\nb", 1, r"unknown field"),
+        ("machine.ram_size", RAM + 1, r"machine\.ram_size"),
+        ("machine.ram_size", RAM // 2, r"machine\.ram_size"),
+        ("machine.ram_size", 16 * board.GIB, r"machine\.ram_size"),
+        ("machine.ram_size", 2 * RAM, f"do not add up to {2 * PAGES}"),
+        ("machine.ram_base", -1, r"machine\.ram_base"),
+        ("machine.firmware", "../../etc/passwd", r"machine\.firmware"),
+        ("machine.slots", [0] * 9, r"machine\.slots"),
+        ("machine.disks", [{"size": -1, "sha256": "c" * 64}], r"machine\.disks\[0\]\.size"),
+        ("a\nb", 1, "unknown field"),
     ],
 )
 def test_a_forged_header_is_refused(path: Path, field: str, value: object, reason: str) -> None:
     """A header with an impossible field is refused in one line that names the field."""
 
-    def change(header: dict[str, object]) -> None:
-        machine = header["machine"]
-        assert isinstance(machine, dict)
-        machine[field] = value
+    def change(header: dict[str, Any]) -> None:
+        *folder, name = field.split(".")
+        (header[folder[0]] if folder else header)[name] = value
 
     forge(path, change)
     with pytest.raises(ImageError, match=reason) as error:
@@ -247,7 +249,7 @@ def test_an_image_that_was_not_damaged_in_the_forging_is_read(path: Path) -> Non
     """The forger's tool makes good images too, so its bad ones are refused for the reason given."""
     forge(path)
     with open_image(path) as image:
-        assert contents(image.load()) == {}
+        assert contents(image.load(RAM)) == {}
 
 
 @pytest.mark.parametrize(
@@ -282,17 +284,17 @@ def test_an_image_that_changes_while_it_is_open_is_noticed(path: Path) -> None:
             file.seek(-1, os.SEEK_END)
             file.write(b"\xff")
         with pytest.raises(ImageError, match="checksum of page 1 and on is wrong"):
-            image.load()
+            image.load(RAM)
         os.truncate(path, path.stat().st_size - PAGE)
         with pytest.raises(ImageError, match="became shorter"):
-            image.load()
+            image.load(RAM)
 
 
 def test_an_image_can_be_thawed_again(path: Path) -> None:
     """Loading does not consume: two loads give equal memories that share nothing."""
     save(path, make_memory(1, 2))
     with open_image(path) as image:
-        first, second = image.load(), image.load()
+        first, second = image.load(RAM), image.load(RAM)
     first.write(board.DRAM_BASE + PAGE, b"dirty")
     assert contents(second) == contents(make_memory(1, 2)) != contents(first)
 
@@ -300,14 +302,13 @@ def test_an_image_can_be_thawed_again(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"ram_base": 0}, "base of RAM was 2147483648 and is 0 now"),
-        ({"ram_size": 2 * RAM}, "size of RAM was 33554432 and is 67108864 now; give -m 32M"),
-        ({"slots": (2, 0, 0, 5, 0, 0, 0, 0)}, "device ids in slots .* attach the same devices"),
-        ({"firmware": "d" * 64}, "firmware was aaaa.* and is dddd.* now; give the same -bios"),
-        ({"kernel": "d" * 64}, "kernel was bbbb.* give the same -kernel"),
-        ({"disks": ()}, "number of disks was 1 and is 0 now"),
-        ({"disks": (DiskIdentity(1 << 21, "c" * 64),)}, "size of disk 0 was 1048576 and is 2097152 now"),
-        ({"disks": (DiskIdentity(1 << 20, "d" * 64),)}, "contents of disk 0 .* put its copy of then back"),
+        ({"ram_size": 2 * RAM}, "bytes of RAM: 33554432 when it was written, 67108864 now; give -m 32M"),
+        ({"slots": (2, 0, 0, 5, 0, 0, 0, 0)}, "device ids in slots: .* attach the same devices"),
+        ({"firmware": "d" * 64}, "firmware: a+ when it was written, d+ now; give the same -bios"),
+        ({"kernel": "d" * 64}, "kernel: b+ .* give the same -kernel"),
+        ({"disks": ()}, "number of disks: 1 when it was written, 0 now"),
+        ({"disks": (DiskIdentity(1 << 21, "c" * 64),)}, "size of disk 0: 1048576 .* 2097152 now"),
+        ({"disks": (DiskIdentity(1 << 20, "d" * 64),)}, "contents of disk 0: .* put its copy of then back"),
     ],
 )
 def test_another_machine_is_refused(path: Path, change: dict[str, object], reason: str) -> None:
@@ -317,6 +318,22 @@ def test_another_machine_is_refused(path: Path, change: dict[str, object], reaso
         image.check(MACHINE)
         with pytest.raises(ImageError, match=reason):
             image.check(msgspec.structs.replace(MACHINE, **change))
+
+
+def test_ram_of_another_size_or_place_is_refused(path: Path) -> None:
+    """An image goes into RAM of its own size and place only, and says which -m that is."""
+    forge(path)
+    with (
+        open_image(path) as image,
+        pytest.raises(ImageError, match=r"bytes of RAM: 33554432 .*; give -m 32M"),
+    ):
+        image.load(2 * RAM)
+    forge(path, lambda header: header["machine"].update(ram_base=0))
+    with (
+        open_image(path) as image,
+        pytest.raises(ImageError, match=r"base of RAM: 0 when .*, 2147483648 now"),
+    ):
+        image.load(RAM)
 
 
 def test_a_disk_is_known_by_its_contents_alone(tmp_path: Path) -> None:

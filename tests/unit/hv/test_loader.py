@@ -60,8 +60,7 @@ def files(tmp_path: Path) -> Files:
 
 def initrd_range(plan: BootPlan) -> tuple[int, int]:
     """Return what /chosen says of the initrd."""
-    tree = next(blob for blob in plan.blobs if blob.address == plan.a1)
-    chosen = decode(tree.data).root.children["chosen"].properties
+    chosen = decode(plan.tree).root.children["chosen"].properties
     (start,), (end,) = (struct.unpack(">Q", chosen[f"linux,initrd-{edge}"]) for edge in ("start", "end"))
     return start, end
 

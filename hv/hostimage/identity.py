@@ -1,7 +1,7 @@
 """Identity: how a machine that resumes is known to be the one that went to sleep.
 
 An image holds the memory of a guest that believes in its disks and devices. `MachineIdentity` is what has
-to be the same for that belief to stay true; `hv.hibernate` writes it down, `hv.thaw` compares. Nothing in
+to be the same for that belief to stay true; the writer writes it down, the reader compares. Nothing in
 it depends on where a file lies, what it is called, or when it was touched.
 """
 

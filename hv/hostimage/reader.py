@@ -1,4 +1,4 @@
-"""Reading host images back: the format, and what is promised of it, are described in `hv.hibernate`."""
+"""Reading host images, as files from outside: nothing is believed before it was verified."""
 
 import os
 import zlib
@@ -15,8 +15,8 @@ from devices.memory import GuestMemory, GuestMemoryError
 from hv import board
 from hv.errors import HostError, ImageError
 from hv.files import open_file, read_at, read_into
-from hv.hibernate import CHUNK_PAGES, MAGIC, PROLOGUE, ROW, VERSION, Header, chunk, front_crc
-from hv.identity import MachineIdentity
+from hv.hostimage.format import CHUNK_PAGES, MAGIC, PROLOGUE, ROW, VERSION, Header, chunk, front_crc
+from hv.hostimage.identity import MachineIdentity
 
 HEADER_MAX = 1 << 16
 """Bytes of JSON that are read at most."""
@@ -69,38 +69,29 @@ class HostImage:
             ImageError: something differs; names it and the fix.
         """
         then = self.header.machine
-        pairs: list[tuple[str, object, object, str]] = [
-            ("base of RAM", then.ram_base, now.ram_base, "use the version that wrote it"),
-            ("size of RAM", then.ram_size, now.ram_size, f"give -m {then.ram_size // board.MIB}M"),
-            ("device ids in slots", then.slots, now.slots, "attach the same devices to the same slots"),
-            ("firmware", then.firmware, now.firmware, "give the same -bios"),
-            ("kernel", then.kernel, now.kernel, "give the same -kernel"),
-            ("number of disks", len(then.disks), len(now.disks), "attach the same disks"),
-        ]
-        for number, (old, new) in enumerate(zip(then.disks, now.disks, strict=False)):
-            pairs += [
-                (f"size of disk {number}", old.size, new.size, "attach the same disks"),
-                (
-                    f"contents of disk {number}",
-                    old.sha256,
-                    new.sha256,
-                    "put its copy of then back, or boot afresh",
-                ),
-            ]
-        for what, was, is_now, fix in pairs:
-            if was != is_now:
-                raise ImageError(f"{self._name}: {what} was {was} and is {is_now} now; {fix}")
+        self._check_ram(now.ram_base, now.ram_size)
+        self._same("device ids in slots", then.slots, now.slots, "attach the same devices to the same slots")
+        self._same("firmware", then.firmware, now.firmware, "give the same -bios")
+        self._same("kernel", then.kernel, now.kernel, "give the same -kernel")
+        self._same("number of disks", len(then.disks), len(now.disks), "attach the same disks")
+        for number, (old, new) in enumerate(zip(then.disks, now.disks, strict=True)):
+            self._same(f"size of disk {number}", old.size, new.size, "attach the same disks")
+            fix = "put its copy of then back, or boot afresh"
+            self._same(f"contents of disk {number}", old.sha256, new.sha256, fix)
 
-    def load(self) -> GuestMemory:
+    def load(self, ram_size: int) -> GuestMemory:
         """Return new RAM with the image's contents, every one of them verified.
 
+        Args:
+            ram_size: bytes of RAM that the machine has.
+
         Raises:
-            ImageError: a checksum is wrong, or the file ends early.
+            ImageError: RAM was of another size, a checksum is wrong, or the file ends early.
             HostError: the host has no memory for it.
         """
-        machine = self.header.machine
+        self._check_ram(board.DRAM_BASE, ram_size)
         try:
-            memory = GuestMemory.allocate(machine.ram_base, machine.ram_size)
+            memory = GuestMemory.allocate(board.DRAM_BASE, ram_size)
         except GuestMemoryError as error:
             raise HostError(f"{self._name}: {error}; free some memory") from None
         self._file.seek(self._contents_at)
@@ -110,6 +101,15 @@ class HostImage:
             if zlib.crc32(contents) != crc:
                 raise ImageError(f"{self._name}: checksum of page {first} and on is wrong; use another copy")
         return memory
+
+    def _check_ram(self, base: int, size: int) -> None:
+        then = self.header.machine
+        self._same("base of RAM", then.ram_base, base, "thaw it with the version that wrote it")
+        self._same("bytes of RAM", then.ram_size, size, f"give -m {then.ram_size // board.MIB}M")
+
+    def _same(self, what: str, then: object, now: object, fix: str) -> None:
+        if then != now:
+            raise ImageError(f"{self._name}: {what}: {then} when it was written, {now} now; {fix}")
 
 
 def _read_front(file: FileIO, name: str) -> tuple[Header, npt.NDArray[np.void], int]:
@@ -151,12 +151,12 @@ def _check_table(header: Header, table: npt.NDArray[np.void], contents: int, nam
         reason = "chunks overlap or are out of order"
     elif (ends > ram_pages).any():
         reason = f"a chunk is outside its {ram_pages} pages of RAM"
-    elif header.saved_pages != pages.sum():
-        reason = f"saved_pages {header.saved_pages} is not the table's {pages.sum()}"
-    elif header.saved_pages + header.ballooned_pages + header.zero_pages != ram_pages:
-        reason = f"saved_pages, ballooned_pages and zero_pages do not add up to {ram_pages}"
-    elif contents != header.saved_pages * board.PAGE_SIZE:
-        reason = f"{contents} bytes of contents for {header.saved_pages} pages: truncated, or of two files"
+    elif header.pages_saved != pages.sum():
+        reason = f"pages_saved {header.pages_saved} is not the table's {pages.sum()}"
+    elif header.pages_saved + header.pages_ballooned + header.pages_zero != ram_pages:
+        reason = f"pages_saved, pages_ballooned and pages_zero do not add up to {ram_pages}"
+    elif contents != header.pages_saved * board.PAGE_SIZE:
+        reason = f"{contents} bytes of contents for {header.pages_saved} pages: truncated, or of two files"
     else:
         return
     raise ImageError(f"{name}: {reason}; use another copy")
