@@ -3,6 +3,7 @@
 import ctypes
 import mmap
 import platform
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from hv import board
 from hv.dtb import board_tree
+from hv.errors import ImageError
 from hv.fdt import DeviceTree, Node, cells, decode, text
 from hv.images.build import board_header, zig_cc
 
@@ -162,24 +164,70 @@ def test_a_tree_without_room_is_refused_untouched(firmware: Firmware, tree: Node
     assert firmware.contents() == before
 
 
-@given(data=st.data())
-def test_a_broken_tree_is_never_read_past_its_end(firmware: Firmware, data: st.DataObject) -> None:
-    """Bytes changed at random: no function touches the unreadable page behind the tree."""
-    flat = bytearray(board_tree(64 * board.MIB).encode())
-    tree = decode(bytes(flat))
-    del tree.root.children["reserved-memory"]
-    flat = bytearray(tree.encode())
-    for offset, value in data.draw(
-        st.lists(st.tuples(st.integers(0, len(flat) - 1), st.integers(0, 255)), max_size=6)
-    ):
-        flat[offset] = value
-    field = data.draw(st.sampled_from([0, 8, 12, 16, 20, 24, 32, 36]))
-    flat[field : field + 4] = data.draw(
-        st.one_of(st.just(flat[field : field + 4]), st.binary(min_size=4, max_size=4))
+SMALL_TREE = DeviceTree(
+    Node(
+        {"#address-cells": cells(2), "#size-cells": cells(2)},
+        {
+            "memory@80000000": Node({"device_type": text("memory"), "reg": cells(0, 1 << 31, 0, 1 << 26)}),
+            "soc": Node(
+                {"compatible": text("simple-bus", "x"), "#address-cells": cells(1), "#size-cells": cells(1)},
+                {"sleep@100008": Node({"compatible": text("wanted"), "reg": cells(0x100008, 4)})},
+            ),
+        },
+    ),
+    strings=b"---------\0",  # a total of whole 8 bytes leaves no slack before the unreadable page
+)
+
+
+def structure_last(flat: bytes) -> bytes:
+    """Return the same tree with its strings before the structure block."""
+    header = [int.from_bytes(flat[at : at + 4]) for at in range(0, 40, 4)]
+    structure = flat[header[2] : header[2] + header[9]]
+    strings = flat[header[3] : header[3] + header[8]]
+    header[2], header[3] = header[2] + header[8], header[2]
+    return b"".join(word.to_bytes(4) for word in header) + flat[40 : header[3]] + strings + structure
+
+
+@pytest.mark.parametrize("arrange", [bytes, structure_last])
+def test_a_broken_tree_is_never_read_past_its_end(
+    firmware: Firmware, arrange: Callable[[bytes], bytes]
+) -> None:
+    """Any word replaced by any troublemaker: no read beyond the tree; another reader agrees on refusals."""
+    flat = arrange(SMALL_TREE.encode())
+    assert len(flat) % 8 == 0
+    assert firmware.load(flat)
+    assert firmware.find_reg("compatible", "wanted") == (0x100008, 4)
+    replacements = {0, 1, 2, 3, 4, 9, 16, len(flat) - 4, len(flat), 1 << 31, (1 << 32) - 4, (1 << 32) - 1}
+    for at in range(0, len(flat), 4):
+        for word in replacements:
+            spoilt = flat[:at] + word.to_bytes(4) + flat[at + 4 :]
+            if int.from_bytes(spoilt[4:8]) > len(flat):
+                continue  # a tree that claims memory behind it cannot be told from a longer one
+            if firmware.load(spoilt):
+                firmware.find_reg("device_type", "memory")
+                firmware.find_reg("compatible", "wanted")
+                firmware.reserve()
+            else:
+                with pytest.raises(ImageError):
+                    decode(spoilt)
+
+
+@given(cut=st.integers(1, 80))
+def test_a_tree_that_is_cut_short_is_refused(firmware: Firmware, cut: int) -> None:
+    """A structure block without its end is no tree, wherever it is cut."""
+    flat = structure_last(SMALL_TREE.encode())
+    size = int.from_bytes(flat[36:40]) - cut
+    assert not firmware.load(
+        flat[:4] + (len(flat) - cut).to_bytes(4) + flat[8:36] + size.to_bytes(4) + flat[40:-cut]
     )
-    flat[4:8] = len(flat).to_bytes(4)
-    if firmware.load(bytes(flat), GROWTH):
-        firmware.find_reg("device_type", "memory")
-        firmware.find_reg("compatible", "thawvisor,platform-sleep")
-        if firmware.reserve():
-            assert firmware.load(firmware.contents())
+
+
+@given(depth=st.integers(1, 80))
+def test_depth_is_bounded(firmware: Firmware, depth: int) -> None:
+    """32 nested nodes are a tree, more are refused."""
+    node = Node()
+    for _ in range(depth - 1):
+        node = Node({}, {"n": node})
+    assert firmware.load(DeviceTree(node).encode()) == (depth <= 32)
+    if depth <= 32:
+        assert firmware.find_reg("compatible", "wanted") is None
