@@ -25,7 +25,6 @@ from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.cpu.state import MASK64, HartState
 from hv.cpu.stop import HartFault, HartStop
 
-
 _FAULT_SLOTS = (
     *(state.ORIGIN_CAUSE, state.ORIGIN_TVAL, state.ORIGIN_PC, state.ORIGIN_PRIV),
     *(state.NESTED_CAUSE, state.NESTED_TVAL, state.NESTED_PC),
@@ -39,7 +38,6 @@ class Hart:
 
     Args:
         memory: guest RAM. The hart listens to `memory.on_write`, to drop stale translated code.
-        regions: devices: guest physical address, bytes decoded, device.
 
     Attributes:
         fault: how the guest died, after HartStop.FAULT; else None.
@@ -48,7 +46,7 @@ class Hart:
         HostError: Unicorn is not the known one, or cannot map RAM or devices.
     """
 
-    def __init__(self, memory: GuestMemory, regions: Iterable[Region]) -> None:
+    def __init__(self, memory: GuestMemory) -> None:
         _verify_once()
         self.fault: HartFault | None = None
         self._memory = memory
@@ -56,20 +54,32 @@ class Hart:
         self._breakpoints: dict[int, int] = {}
         self._engine = Engine()
         try:
-            self._assemble(regions)
+            self._assemble()
         except BaseException:
             self._engine.close()
             raise
         memory.on_write = self.invalidate
 
-    def _assemble(self, regions: Iterable[Region]) -> None:
-        """Map memory and devices, fill the state array, hook everything up."""
+    def attach(self, regions: Iterable[Region]) -> None:
+        """Map the devices; once, before the first run. Devices hold wires into the hart, so the hart comes first.
+
+        Args:
+            regions: guest physical address, bytes decoded, device.
+
+        Raises:
+            HostError: two of them share a page, or Unicorn cannot map them.
+        """
+        self._windows = Windows(self._engine, regions, self.request_stop)
+        self._state[state.WINDOWS] = self._windows.table.ctypes.data
+        self._state[state.WINDOW_COUNT] = len(self._windows.table)
+
+    def _assemble(self) -> None:
+        """Map memory, fill the state array, hook everything up."""
         s, memory, engine = self._state, self._memory, self._engine
         self._at = at = internals.locate(engine)
         engine.map_ram(memory.base, memory.size, memory.address)
         if internals.function("qemu_ram_addr_from_host")(engine.handle, memory.address) != 0:
             raise internals.refuse("the first mapping of RAM is not at 0")
-        self._windows = windows = Windows(engine, regions, self.request_stop)
         places = {
             state.ENV: at.env,
             state.CPU: at.cpu,
@@ -80,8 +90,6 @@ class Hart:
             state.RAM_BASE: memory.base,
             state.RAM_SIZE: memory.size,
             state.RAM_HOST: memory.address,
-            state.WINDOWS: windows.table.ctypes.data,
-            state.WINDOW_COUNT: len(windows.table),
             state.EMU_START: engine.address("uc_emu_start"),
             state.EMU_STOP: engine.address("uc_emu_stop"),
             state.WRITE_SATP: csr.install(),
@@ -100,6 +108,7 @@ class Hart:
             (uc.UC_HOOK_EDGE_GENERATED, mmu.block_translated_hook.address),
         ):
             engine.hook(kind, function, s.address)
+        self.attach(())
         self._breakpoints_changed()
         self._registers = Registers(engine, at)
         self.reset(memory.base, 0, 0, 0)
