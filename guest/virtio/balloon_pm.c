@@ -50,6 +50,7 @@ static int e0_restore(struct virtio_balloon *vb)
 
 	list_for_each_entry_safe(page, next, &vb->pages, lru) {
 		list_del(&page->lru);
+		__ClearPageOffline(page);
 		adjust_managed_page_count(page, 1);
 	}
 	vb->num_pages = 0;
