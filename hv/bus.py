@@ -54,6 +54,10 @@ class Bus:
                 raise ConfigError(f"{new} overlaps {old}: give one of them another slot")
         self._windows.append(new)
 
+    def taken(self, region: Region) -> bool:
+        """Whether a device answers anywhere in the region."""
+        return any(w.base < region.base + region.size and region.base < w.base + w.size for w in self._windows)
+
     def __iter__(self) -> Iterator[Window]:
         """Iterate over the windows, in order of attachment."""
         return iter(self._windows)

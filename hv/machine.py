@@ -26,13 +26,16 @@ from devices.uart import Uart
 from devices.virtio.backends import BackendError, FileBackend
 from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
-from devices.virtio.device import NoDevice, VirtioDevice
+from devices.virtio.device import VirtioDevice
+from devices.virtio.empty import EmptySlot
 from devices.virtio.mmio import VirtioMmio
 from hv import board, images
 from hv.bus import Bus
 from hv.console import Console
 from hv.cpu import Hart, HartStop
+from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
+from hv.hostimage.identity import MachineIdentity, identify_disk
 from hv.loader import BootPlan, plan_boot
 
 BALLOON_SLOT = 1
@@ -50,6 +53,14 @@ class StopReason(Enum):
     BUDGET = auto()  # the virtual time given is used up
     CONDITION = auto()  # the caller's condition holds
     BREAK = auto()  # a breakpoint
+
+
+_STOPS = {
+    HartStop.BUDGET: StopReason.BUDGET,
+    HartStop.IDLE: StopReason.IDLE,
+    HartStop.BREAK: StopReason.BREAK,
+}
+"""How the hart's stops end a run; REQUESTED does not, and FAULT needs a word more."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +156,7 @@ class Machine:
     def __init__(self, config: MachineConfig, memory: GuestMemory | None = None) -> None:
         self.config = config
         self.boot = plan(config)
-        self.balloon = None if config.balloon is None else Balloon(config.ram // board.PAGE_SIZE)
+        self.balloon = None if config.balloon is None else Balloon()
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio] = []
@@ -193,19 +204,18 @@ class Machine:
         while not until():
             alarm = self._rtc.next_deadline_ns()
             stop = self.hart.run(until_ns if alarm is None else min(until_ns, alarm))
+            if stop is HartStop.IDLE and alarm is not None and alarm <= until_ns:
+                self.hart.advance(alarm)
+                stop = HartStop.REQUESTED
+            self._rtc.advance(self.now_ns)
             for transport in self._transports:
                 transport.service()
-            self._rtc.advance(self.now_ns)
             if self._power_request is not None:
                 return self._powered_off(self._power_request)
-            if stop is HartStop.BUDGET and self.now_ns >= until_ns:
-                return Stop(StopReason.BUDGET, self.now_ns)
-            if stop is HartStop.IDLE and alarm is None:
-                return Stop(StopReason.IDLE, self.now_ns)
-            if stop is HartStop.BREAK:
-                return Stop(StopReason.BREAK, self.now_ns)
             if stop is HartStop.FAULT:
                 return Stop(StopReason.GUEST_FAULT, self.now_ns, str(self.hart.fault))
+            if stop in _STOPS and (stop is not HartStop.BUDGET or self.now_ns >= until_ns):
+                return Stop(_STOPS[stop], self.now_ns)
         return Stop(StopReason.CONDITION, self.now_ns)
 
     def set_balloon_target(self, pages: int) -> None:
@@ -223,6 +233,24 @@ class Machine:
             raise ConfigError(f"a balloon of {pages} pages: RAM has {self.config.ram // board.PAGE_SIZE}")
         self.balloon.set_target(pages)
 
+    def identity(self) -> MachineIdentity:
+        """Return what must be the same in a machine that resumes this one's host image.
+
+        Raises:
+            ImageError: a disk cannot be read.
+        """
+        devices = {slot: device for _, slot, device in self._slots()}
+        paths = {id(device): disk.path for device, disk in zip(self.disks, self.config.disks, strict=True)}
+        in_order = [devices[slot] for slot in sorted(devices)]
+        return MachineIdentity(
+            ram_base=board.DRAM_BASE,
+            ram_size=self.config.ram,
+            slots=tuple(devices[i].device_id if i in devices else 0 for i in range(len(board.VIRTIO_SLOTS))),
+            firmware=self.boot.firmware,
+            kernel=self.boot.kernel,
+            disks=tuple(identify_disk(paths[id(device)]) for device in in_order if id(device) in paths),
+        )
+
     def ram_sha256(self) -> str:
         """Hash all of guest RAM."""
         return hashlib.sha256(self.memory.ram).hexdigest()
@@ -239,13 +267,13 @@ class Machine:
         """Put the devices on the bus and connect their interrupts to the hart."""
         hart = self.hart
         bus = Bus()
-        plic = Plic(board.PLIC_SOURCES, (hart.line(Irq.M_EXT), hart.line(Irq.S_EXT)))
+        plic = Plic(board.PLIC_SOURCES, (_HartLine(hart, MEIP), _HartLine(hart, SEIP)))
         self.console = Console(lambda: hart.now_ns, hart.request_stop)
         self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
         self._rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns)
         bus.attach("test finisher", board.TEST, Power(self._request))
         bus.attach("RTC", board.RTC, self._rtc)
-        bus.attach("CLINT", board.CLINT, Clint(hart, hart.line(Irq.M_SOFT)))
+        bus.attach("CLINT", board.CLINT, Clint(hart, _HartLine(hart, MSIP)))
         bus.attach("PLIC", board.PLIC, plic)
         bus.attach("UART", board.UART, self.uart)
         for name, slot, device in self._slots():
@@ -253,12 +281,17 @@ class Machine:
             transport = VirtioMmio(device, self.memory, plic.line(region.irq), hart.request_stop)
             self._transports.append(transport)
             bus.attach(f"{name} in slot {slot}", region, transport)
-        for window in bus:
-            hart.map(window.base, window.size, window.device)
+        for region in board.VIRTIO_SLOTS:
+            if not bus.taken(region):
+                bus.attach("empty slot", region, EmptySlot())
+        hart.attach((window.base, window.size, window.device) for window in bus)
 
     def _slots(self) -> Iterator[tuple[str, int, VirtioDevice]]:
-        """Give every device its virtio-mmio slot, and the slots left over a device that is not there."""
+        """Give every device its virtio-mmio slot."""
         wanted = {disk.slot for disk in self.config.disks}
+        for slot in (self.config.balloon_slot, *wanted):
+            if slot is not None and not 0 <= slot < len(board.VIRTIO_SLOTS):
+                raise ConfigError(f"virtio-mmio slot {slot}: the board has slots 0 to {len(board.VIRTIO_SLOTS) - 1}")
         if self.balloon is not None:
             wanted.add(self.config.balloon_slot)
             yield "balloon", self.config.balloon_slot, self.balloon
@@ -267,8 +300,6 @@ class Machine:
             if disk.slot is None and not free:
                 raise ConfigError(f"no virtio-mmio slot is left for disk {disk.path}: the board has eight")
             yield f"disk {disk.path}", free.pop(0) if disk.slot is None else disk.slot, device
-        for slot in free:
-            yield "nothing", slot, NoDevice()
 
     def _request(self, request: PowerRequest) -> None:
         """Take what the guest asks of the platform; the first request of a run counts."""
@@ -284,6 +315,17 @@ class Machine:
         }[request.action]
         detail = f"the guest reported a failure, code {request.code}" if request.action is PowerAction.FAIL else ""
         return Stop(reason, self.now_ns, detail, request.code)
+
+
+class _HartLine:
+    """An interrupt wire into the hart (an `IrqLine`)."""
+
+    def __init__(self, hart: Hart, interrupt: int) -> None:
+        self._hart = hart
+        self._interrupt = interrupt
+
+    def set_level(self, level: bool) -> None:
+        self._hart.set_pending(self._interrupt, level)
 
 
 def _allocate(size: int) -> GuestMemory:

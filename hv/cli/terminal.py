@@ -18,6 +18,9 @@ from hv.machine import Machine, Stop, StopReason
 SLICE_NS = 10_000_000
 """Virtual time between two looks at the keyboard."""
 
+IDLE_S = 3600.0
+"""Seconds that an idle guest waits for a key before its clock is moved on."""
+
 ESCAPE = 0x01  # Ctrl-A
 HELP = b"\r\nCtrl-A X leaves, Ctrl-A Ctrl-A sends Ctrl-A\r\n"
 
@@ -107,11 +110,11 @@ def attach(machine: Machine) -> Stop | None:
             if stop.reason is StopReason.IDLE:
                 if keyboard.closed:
                     return None
-                keys = keyboard.read(wait_s=3600.0)
-                wall, virtual = time.monotonic(), machine.now_ns
+                keys = keyboard.read(wait_s=IDLE_S)
+                machine.hart.advance(virtual + int((time.monotonic() - wall) * 1e9))
             else:
                 keys = keyboard.read(wait_s=max(0.0, ahead))
-                if ahead < -0.1:  # the guest is busy and slower than real time: it need not catch up
+                if ahead < 0:  # the guest is busy and slower than real time: it need not catch up
                     wall, virtual = time.monotonic(), machine.now_ns
             if keyboard.leaving:
                 return None
