@@ -50,12 +50,8 @@ static bool take_word(struct fdt_walk *walk, uint32_t *word)
 
 static bool take_node_name(struct fdt_walk *walk)
 {
-	const char *name = (const char *)walk->block + walk->offset;
-	uint32_t left = walk->size - walk->offset;
-	uint32_t length = strnlen(name, left);
-
-	walk->name = name;
-	return length < left && take(walk, length + 1);
+	walk->name = (const char *)walk->block + walk->offset;
+	return take(walk, strnlen(walk->name, walk->size - walk->offset) + 1);
 }
 
 static bool take_property(struct fdt_walk *walk)

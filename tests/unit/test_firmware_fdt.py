@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from hv import board
 from hv.dtb import board_tree
 from hv.errors import ImageError
-from hv.fdt import DeviceTree, Node, cells, decode, text
+from hv.fdt import (
+    FDT_BEGIN_NODE,
+    FDT_END,
+    FDT_END_NODE,
+    FDT_NOP,
+    FDT_PROP,
+    DeviceTree,
+    Node,
+    cells,
+    decode,
+    text,
+)
 from hv.images.build import board_header, zig_cc
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,9 +184,10 @@ SMALL_TREE = DeviceTree(
                 {"compatible": text("simple-bus", "x"), "#address-cells": cells(1), "#size-cells": cells(1)},
                 {"sleep@100008": Node({"compatible": text("wanted"), "reg": cells(0x100008, 4)})},
             ),
+            "nops": Node({"compatible": cells(FDT_NOP, FDT_NOP)}),  # a length that wraps finds tokens here
         },
     ),
-    strings=b"---------\0",  # a total of whole 8 bytes leaves no slack before the unreadable page
+    strings=b"-----\0",  # a total of whole 8 bytes leaves no slack before the unreadable page
 )
 
 
@@ -220,6 +232,28 @@ def test_a_tree_that_is_cut_short_is_refused(firmware: Firmware, cut: int) -> No
     assert not firmware.load(
         flat[:4] + (len(flat) - cut).to_bytes(4) + flat[8:36] + size.to_bytes(4) + flat[40:-cut]
     )
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        [FDT_END_NODE, FDT_BEGIN_NODE, 0, FDT_END],
+        [FDT_PROP, 0, 0, FDT_BEGIN_NODE, 0, FDT_END_NODE, FDT_END],
+        [FDT_BEGIN_NODE, 0, FDT_END],
+        [FDT_BEGIN_NODE, 0, FDT_END_NODE],
+        [FDT_BEGIN_NODE, 0, 5, FDT_END_NODE, FDT_END],
+        [],
+    ],
+)
+def test_tokens_out_of_order_are_refused(firmware: Firmware, tokens: list[int]) -> None:
+    """Nodes that end before they begin or never, properties outside nodes, unknown tokens: no tree."""
+    good = [FDT_BEGIN_NODE, 0, FDT_NOP, FDT_END_NODE, FDT_END]
+    for sequence, verdict in ((good, True), (tokens, False)):
+        structure, strings = cells(*sequence), text("name")
+        sizes = (len(strings), len(structure))
+        total = 40 + 16 + sum(sizes)
+        header = cells(0xD00DFEED, total, 56, 56 + len(structure), 40, 17, 16, 0, *sizes)
+        assert firmware.load(header + bytes(16) + structure + strings) is verdict
 
 
 @given(depth=st.integers(1, 80))
