@@ -217,7 +217,7 @@ def test_a_broken_tree_is_never_read_past_its_end(
                 continue  # a tree that claims memory behind it cannot be told from a longer one
             if firmware.load(spoilt):
                 firmware.find_reg("device_type", "memory")
-                firmware.find_reg("compatible", "wanted")
+                firmware.find_reg("compatible", "not there")
                 firmware.reserve()
             else:
                 with pytest.raises(ImageError):
