@@ -1,0 +1,158 @@
+"""Symbols: which function of firmware or kernel an address is in, and which line of source.
+
+Loading reads symbol tables only (a few milliseconds): symbols are kept as numpy arrays and names are cut
+out of the string table when someone asks. Line numbers come from DWARF when the first one is asked for
+(`hv.lines`).
+
+An image answers for its virtual and for its physical addresses, because code runs at both: firmware and the
+kernel's first instructions without the MMU, the rest with it.
+
+As in Linux's kallsyms, a function reaches to the next symbol: what hand-written assembly leaves out of
+`.size` has an owner too.
+"""
+
+import os
+from collections.abc import Iterable
+from io import BufferedReader, FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from hv.elf import read_elf
+from hv.errors import ImageError
+from hv.files import open_file
+from hv.lines import LineTable
+
+STT_NOTYPE = 0
+STT_FUNC = 2
+STB_GLOBAL = 1
+SHF_EXECINSTR = 4
+
+_SYMBOL = np.dtype(
+    [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("shndx", "<u2"), ("value", "<u8"), ("size", "<u8")]
+)
+
+
+class Function(NamedTuple):
+    """Where in which function an address is.
+
+    Attributes:
+        name: symbol.
+        offset: bytes from its start.
+        size: bytes to the next symbol.
+    """
+
+    name: str
+    offset: int
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.offset:#x}/{self.size:#x}"
+
+
+class SymbolTable:
+    """The functions of one ELF, sorted by address.
+
+    Args:
+        path: the ELF.
+
+    Raises:
+        ImageError: it is no ELF for this machine, or its symbol table is broken. An ELF without symbols is fine:
+            it knows no address.
+    """
+
+    def __init__(self, path: Path) -> None:
+        name = f"symbols of {path}"
+        with open_file(path, "symbols of") as file:
+            self._lines = LineTable(path, os.fstat(file.fileno()))
+            self._segments = read_elf(file, name).segments
+            symbols, self._strings, code_end = _read_symbols(file, name)
+        functions = _functions(symbols, self._strings, code_end)
+        self._starts, self._names = functions["value"], functions["name"]
+        following = np.append(self._starts[1:], [np.iinfo(np.uint64).max])
+        self._ends = np.minimum(following, code_end[functions["shndx"]])
+
+    def function(self, address: int) -> Function | None:
+        """Return the function that holds a virtual or physical address, or None."""
+        virtual = self._virtual(address)
+        at = int(np.searchsorted(self._starts, np.uint64(virtual), side="right")) - 1
+        if at < 0 or virtual >= self._ends[at]:
+            return None
+        start, end, name = int(self._starts[at]), int(self._ends[at]), int(self._names[at])
+        text = self._strings[name : self._strings.find(b"\0", name)]
+        return Function(text.decode("ascii", "backslashreplace"), virtual - start, end - start)
+
+    def line(self, address: int) -> str | None:
+        """Return `file:line` of a virtual or physical address, or None where the image does not say."""
+        return self._lines.find(self._virtual(address))
+
+    def _virtual(self, address: int) -> int:
+        for segment in self._segments:
+            if segment.paddr <= address < segment.paddr + segment.memsz:
+                return address - segment.to_physical
+        return address
+
+
+class Symbols:
+    """The functions of several images, firmware and kernel.
+
+    Args:
+        paths: ELF files; the first one that knows an address answers.
+
+    Raises:
+        ImageError: a file is no ELF for this machine, or its symbol table is broken.
+    """
+
+    def __init__(self, paths: Iterable[Path]) -> None:
+        self._tables = [SymbolTable(path) for path in paths]
+
+    def function(self, address: int) -> Function | None:
+        """Return the function that holds an address, or None."""
+        return next(filter(None, (table.function(address) for table in self._tables)), None)
+
+    def line(self, address: int) -> str | None:
+        """Return `file:line` of an address, or None."""
+        return next(filter(None, (table.line(address) for table in self._tables)), None)
+
+
+Records = npt.NDArray[np.void]
+Addresses = npt.NDArray[np.uint64]
+
+
+def _read_symbols(file: FileIO, name: str) -> tuple[Records, bytes, Addresses]:
+    """Return the symbol table, its strings, and where each section of code ends (0 for other sections)."""
+    from elftools.elf.elffile import ELFFile  # 55 ms: not for those who never look at a symbol
+
+    code_end = np.zeros(1 << 16, np.uint64)
+    try:
+        elf = ELFFile(BufferedReader(file))
+        section = elf.get_section_by_name(".symtab")
+        if section is None:
+            return np.zeros(0, _SYMBOL), b"", code_end
+        for number, part in enumerate(elf.iter_sections()):
+            if part["sh_flags"] & SHF_EXECINSTR:
+                code_end[number] = part["sh_addr"] + part["sh_size"]
+        return np.frombuffer(section.data(), _SYMBOL), elf.get_section(section["sh_link"]).data(), code_end
+    except Exception as error:
+        # pyelftools believes its input: a broken file raises whatever its parser trips over.
+        raise ImageError(f"{name}: broken symbol table ({error!r:.100}); link it anew") from None
+
+
+def _functions(symbols: Records, strings: bytes, code_end: Addresses) -> Records:
+    """Return what names code, one symbol an address, sorted.
+
+    Assembly often has no type (NOTYPE); names that begin with `.` or `$` are the assembler's own marks.
+    """
+    symbols = symbols[symbols["name"] < len(strings)]
+    kind, binding = symbols["info"] & 15, symbols["info"] >> 4
+    initials = np.frombuffer(strings, np.uint8)[symbols["name"]]
+    named = ~np.isin(initials, np.frombuffer(b"\0.$", np.uint8))
+    code = symbols["value"] < code_end[symbols["shndx"]]
+    keep = named & code & np.isin(kind, (STT_NOTYPE, STT_FUNC))
+    best_first = np.lexsort((symbols["name"], binding != STB_GLOBAL, kind != STT_FUNC, symbols["value"]))
+    ordered = symbols[best_first[keep[best_first]]]
+    _, first = np.unique(ordered["value"], return_index=True)
+    functions: Records = ordered[first]
+    return functions
