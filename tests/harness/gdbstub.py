@@ -68,7 +68,7 @@ class StoppedQemu(QemuProcess):
 
     Attributes:
         bus: its physical addresses.
-        serial: the far end of its UART.
+        serial: the far end of its UART, non-blocking.
     """
 
     def __init__(self, arguments: Sequence[str] = ()) -> None:
@@ -79,4 +79,4 @@ class StoppedQemu(QemuProcess):
         super().__init__((*base, *arguments), ["gdb", "serial"])
         self.bus = GdbStub(self.sockets["gdb"])
         self.serial = self.sockets["serial"]
-        self.serial.settimeout(30)
+        self.serial.setblocking(False)

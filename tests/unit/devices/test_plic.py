@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.plic import PLIC_MAX_SOURCES, Plic
+from devices.state import StateError
 from tests.harness.wire import Wire
 
 SOURCES = 40
@@ -77,7 +78,14 @@ class Model:
             self.sources[irq].in_service = False
 
 
-@given(st.lists(steps, max_size=60))
+opening = [
+    *(("priority", irq, 1) for irq in (1, 2, 31, 32, SOURCES)),
+    *(("enable", context, frozenset((1, 2, 31, 32, SOURCES))) for context in range(CONTEXTS)),
+]
+"""All equal and enabled: most steps then do something."""
+
+
+@given(st.lists(steps, max_size=60).map(lambda drawn: opening + drawn))
 def test_any_sequence_agrees_with_the_specification(sequence: list[tuple[str, int, object]]) -> None:
     """Claims, pending bits and the contexts' wires are the model's after every step."""
     model = Model()
@@ -133,6 +141,17 @@ def test_a_wire_that_stays_high_interrupts_again_after_completion() -> None:
     plic.write(CLAIM, 4, 10)
     assert not wire.level
     assert plic.read(CLAIM, 4) == 0
+
+
+@pytest.mark.parametrize("name", ["enable", "level", "pending", "claimed"])
+@pytest.mark.parametrize("word", [0, 1])
+def test_a_saved_set_has_only_sources_that_exist(name: str, word: int) -> None:
+    """Bit 0, and bits above the last source, are refused with the field's name."""
+    plic = Plic(SOURCES, [Wire()])
+    state = plic.save()
+    state[name][word] = 1 if word == 0 else 1 << SOURCES + 1 - 32
+    with pytest.raises(StateError, match=rf"plic\.{name}: has sources outside 1\.\.{SOURCES}"):
+        plic.restore(state)
 
 
 @pytest.mark.parametrize("irq", [0, SOURCES + 1, -1])

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from devices.state import StateError
 from devices.uart import (
     UART_FCR_CLEAR_RCVR,
     UART_FCR_ENABLE_FIFO,
@@ -163,3 +164,14 @@ def test_the_divisor_hides_behind_dlab() -> None:
     assert bench.read(IER) == 0
     assert not bench.sent
     assert not bench.irq.level
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [("fcr", 0x02, "has bits outside 0xc9"), ("fifo", b"ab", "2 bytes while FIFOs are off")],
+)
+def test_a_state_that_no_uart_can_be_in_is_refused(field: str, value: object, reason: str) -> None:
+    """Fields that contradict each other are a StateError that names one of them."""
+    uart = Bench().uart
+    with pytest.raises(StateError, match=rf"uart\.{field}: .*{reason}"):
+        uart.restore({**uart.save(), field: value})
