@@ -43,7 +43,13 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order);
 #define alloc_page(gfp) alloc_pages(gfp, 0)
 void __free_pages(struct page *page, unsigned int order);
 #define __free_page(page) __free_pages(page, 0)
-/* The same by virtual address. */
+/*
+ * Many single pages at once, through their lru: up to nr of them to the end of a list, returning how many
+ * there were; and back, leaving the list empty.
+ */
+unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_head *list);
+void free_unref_page_list(struct list_head *list);
+/* Whole blocks by virtual address. */
 void *__get_free_pages(gfp_t gfp, unsigned int order);
 #define get_zeroed_page(gfp) __get_free_pages((gfp) | __GFP_ZERO, 0)
 void free_pages(void *addr, unsigned int order);

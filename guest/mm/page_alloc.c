@@ -108,16 +108,23 @@ static struct page *take_block(unsigned int order)
 	return NULL;
 }
 
-struct page *alloc_pages(gfp_t gfp, unsigned int order)
+/* How many pages this caller may still have; zone_lock is held. */
+static unsigned long available_pages(gfp_t gfp)
 {
 	unsigned long keep = gfp & GFP_USER ? nr_min : 0;
+
+	return nr_free > keep ? nr_free - keep : 0;
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
 	struct page *page = NULL;
 	unsigned long flags;
 
 	if (order > MAX_ORDER)
 		return NULL;
 	spin_lock_irqsave(&zone_lock, flags);
-	if (nr_free >= keep + (1UL << order))
+	if (available_pages(gfp) >= 1UL << order)
 		page = take_block(order);
 	if (page)
 		nr_free -= 1UL << order;
@@ -127,18 +134,64 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	return page;
 }
 
-void __free_pages(struct page *page, unsigned int order)
+/* Large blocks first: they cost one step each, and their pages lie side by side. */
+unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_head *list)
 {
-	unsigned long pfn = page_to_pfn(page);
+	unsigned int order = MAX_ORDER;
+	unsigned long left;
+	struct page *page;
 	unsigned long flags;
 
 	spin_lock_irqsave(&zone_lock, flags);
-	/* A block of ours, whole, aligned, and neither free already nor with the host. */
+	nr = left = min(nr, available_pages(gfp));
+	while (left) {
+		while (1UL << order > left)
+			order--;
+		page = take_block(order);
+		if (!page) {
+			BUG_ON(!order); /* the books say that there are pages */
+			order--;
+			continue;
+		}
+		for (unsigned long i = 0; i < 1UL << order; i++)
+			list_add_tail(&page[i].lru, list);
+		left -= 1UL << order;
+		nr_free -= 1UL << order;
+	}
+	spin_unlock_irqrestore(&zone_lock, flags);
+	return nr;
+}
+
+/* A block of ours, whole, aligned, and neither free already nor with the host; zone_lock is held. */
+static void free_block(struct page *page, unsigned int order)
+{
+	unsigned long pfn = page_to_pfn(page);
+
 	BUG_ON(!pfn_valid(pfn) || pfn >= deferred_pfn || order > MAX_ORDER || !IS_ALIGNED(pfn, 1UL << order));
 	BUG_ON(page->flags);
 	free_one_block(pfn, order);
 	nr_free += 1UL << order;
+}
+
+void __free_pages(struct page *page, unsigned int order)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	free_block(page, order);
 	spin_unlock_irqrestore(&zone_lock, flags);
+}
+
+void free_unref_page_list(struct list_head *list)
+{
+	struct page *page, *next;
+	unsigned long flags;
+
+	spin_lock_irqsave(&zone_lock, flags);
+	list_for_each_entry_safe(page, next, list, lru)
+		free_block(page, 0);
+	spin_unlock_irqrestore(&zone_lock, flags);
+	INIT_LIST_HEAD(list);
 }
 
 void *__get_free_pages(gfp_t gfp, unsigned int order)
@@ -176,33 +229,22 @@ unsigned long min_free_pages(void)
 
 void adjust_managed_page_count(struct page *page, long count)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&zone_lock, flags);
-	nr_total += count;
-	spin_unlock_irqrestore(&zone_lock, flags);
+	__atomic_fetch_add(&nr_total, count, __ATOMIC_RELAXED);
 }
 
+/* The flag is its holder's, as the page is; the count is everybody's. */
 void __SetPageOffline(struct page *page)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&zone_lock, flags);
 	BUG_ON(page->flags);
 	page->flags = 1u << PG_offline;
-	nr_offline++;
-	spin_unlock_irqrestore(&zone_lock, flags);
+	__atomic_fetch_add(&nr_offline, 1, __ATOMIC_RELAXED);
 }
 
 void __ClearPageOffline(struct page *page)
 {
-	unsigned long flags;
-
-	spin_lock_irqsave(&zone_lock, flags);
 	BUG_ON(!PageOffline(page));
 	page->flags = 0;
-	nr_offline--;
-	spin_unlock_irqrestore(&zone_lock, flags);
+	__atomic_fetch_sub(&nr_offline, 1, __ATOMIC_RELAXED);
 }
 
 void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg), void *arg)

@@ -66,15 +66,14 @@ static bool balloon_request_used(struct virtqueue *vq)
 /* The host has let go of them: they are ordinary free memory again. */
 static void release_pages_balloon(struct virtio_balloon *vb)
 {
-	struct page *page, *next;
+	struct page *page;
 
-	list_for_each_entry_safe(page, next, &vb->leaving, lru) {
-		list_del(&page->lru);
-		vb->num_pages--;
+	list_for_each_entry(page, &vb->leaving, lru) {
 		__ClearPageOffline(page);
 		adjust_managed_page_count(page, 1);
-		__free_page(page);
+		vb->num_pages--;
 	}
+	free_unref_page_list(&vb->leaving);
 }
 
 /* Waits for the answer to the last request, if it is still due. -ETIMEDOUT, or -EIO from a broken queue. */
@@ -126,24 +125,22 @@ static void set_page_pfns(struct virtio_balloon *vb, struct page *page)
 static int fill_balloon(struct virtio_balloon *vb, unsigned long num)
 {
 	int err = wait_for_ack(vb);
+	struct page *page;
+	LIST_HEAD(pages);
 
 	if (err)
 		return err;
-	num = min(num, ARRAY_SIZE(vb->pfns));
-	for (vb->num_pfns = 0; vb->num_pfns < num;) {
-		struct page *page = alloc_page(GFP_USER);
-
-		if (!page)
-			break;
+	num = alloc_pages_bulk_list(GFP_USER, min(num, ARRAY_SIZE(vb->pfns)), &pages);
+	if (!num)
+		return -ENOMEM;
+	vb->num_pfns = 0;
+	list_for_each_entry(page, &pages, lru) {
 		__SetPageOffline(page);
 		adjust_managed_page_count(page, -1);
-		list_add(&page->lru, &vb->pages);
 		set_page_pfns(vb, page);
 	}
-	if (!vb->num_pfns)
-		return -ENOMEM;
-	vb->num_pages += vb->num_pfns;
-	num = vb->num_pfns;
+	list_splice_init(&pages, &vb->pages);
+	vb->num_pages += num;
 	err = tell_host(vb, vb->inflate_vq);
 	return err ? err : (int)num;
 }
