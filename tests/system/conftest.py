@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from hv.images.build import Image, build
+from hv.images.build import IMAGES, Image, build
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,9 +18,7 @@ def compile_image(image: Image, folder: Path) -> Path:
 @pytest.fixture(scope="session")
 def firmware(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Our firmware."""
-    return compile_image(
-        Image("firmware", "firmware.ld", "firmware.elf"), tmp_path_factory.mktemp("firmware")
-    )
+    return compile_image(IMAGES[0], tmp_path_factory.mktemp("firmware"))
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-import pytest
-
 from hv import board
+from hv.machine import Machine, MachineConfig, StopReason
 from tests.harness.qemu_process import QemuProcess
 from tests.harness.qmp import QmpError
 
@@ -22,6 +21,8 @@ class Ending(StrEnum):
     POWEROFF = "poweroff"
     RESET = "reset"
     FAILURE = "failure"
+    HIBERNATE = "hibernate"
+    HANG = "hang"
 
 
 @dataclass(frozen=True)
@@ -40,16 +41,45 @@ class Run:
 class Platform(Protocol):
     """A machine with our board."""
 
-    def run(self, firmware: Path, payload: Path | None, append: str = "", dtb: Path | None = None) -> Run:
+    def run(self, firmware: Path, payload: Path, append: str) -> Run:
         """Boot a payload through a firmware, and wait until the machine ends.
 
         Args:
             firmware: M-mode ELF.
-            payload: S-mode ELF, or None for a machine without a kernel.
+            payload: S-mode ELF.
             append: kernel command line.
-            dtb: device tree to give instead of the platform's own.
         """
         ...
+
+
+class OwnPlatform:
+    """The machine that this project is about."""
+
+    def run(self, firmware: Path, payload: Path, append: str) -> Run:
+        """Boot a payload through a firmware, and run until the machine ends (see `Platform`)."""
+        with Machine(own_config(firmware, payload, append)) as machine:
+            return run_own(machine)
+
+
+def own_config(firmware: Path, payload: Path, append: str) -> MachineConfig:
+    """Return the smallest machine of ours that boots a payload through a firmware."""
+    return MachineConfig(ram=board.RAM_MIN, bios=firmware, kernel=payload, append=append, balloon=None)
+
+
+def run_own(machine: Machine) -> Run:
+    """Run a machine of ours until it ends; one second of virtual time is more than a payload takes."""
+    stop = machine.run(machine.now_ns + 10**9)
+    return Run(machine.console.text(), _OWN_ENDINGS[stop.reason])
+
+
+_OWN_ENDINGS = {
+    StopReason.POWEROFF: Ending.POWEROFF,
+    StopReason.RESET: Ending.RESET,
+    StopReason.GUEST_FAULT: Ending.FAILURE,
+    StopReason.HIBERNATE: Ending.HIBERNATE,
+    StopReason.BUDGET: Ending.HANG,
+    StopReason.IDLE: Ending.HANG,
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +105,14 @@ class QemuPlatform:
         return arguments
 
     def run(self, firmware: Path, payload: Path | None, append: str = "", dtb: Path | None = None) -> Run:
-        """Boot a payload through a firmware, and wait until QEMU ends (see `Platform`)."""
+        """Boot a payload through a firmware, and wait until QEMU ends (see `Platform`).
+
+        Args:
+            firmware: M-mode ELF.
+            payload: S-mode ELF, or None for a machine without a kernel.
+            append: kernel command line.
+            dtb: device tree to give instead of QEMU's own.
+        """
         with QemuProcess(self.arguments(firmware, payload, append, dtb), ["serial"]) as qemu:
             return finish(qemu)
 
@@ -95,12 +132,13 @@ def finish(qemu: QemuProcess) -> Run:
     try:
         while data := serial.recv(1 << 16):
             console += data
+        ending = _qemu_ending(qemu)
     except TimeoutError:
-        pytest.fail(f"the machine hangs after: {console[-2000:].decode('utf-8', 'replace')}")
-    return Run(console.decode("utf-8", "replace").replace("\r", ""), _ending(qemu))
+        ending = Ending.HANG
+    return Run(console.decode("utf-8", "replace").replace("\r", ""), ending)
 
 
-def _ending(qemu: QemuProcess) -> Ending:
+def _qemu_ending(qemu: QemuProcess) -> Ending:
     """A reset is announced; the finisher ends QEMU on the spot, with its code as exit status."""
     if qemu.wait_exit(PATIENCE):
         return Ending.FAILURE

@@ -10,10 +10,20 @@ import pytest
 
 from hv import board
 from hv.fdt import DeviceTree, Node, cells, decode, text, wide
+from hv.hibernate import thaw, write_host_image
+from hv.machine import Machine
 from tests.harness.qemu_process import QemuProcess, find_qemu
-from tests.system.platforms import Ending, Platform, QemuPlatform, Run, finish, start
-
-pytestmark = pytest.mark.peers
+from tests.system.platforms import (
+    Ending,
+    OwnPlatform,
+    Platform,
+    QemuPlatform,
+    Run,
+    finish,
+    own_config,
+    run_own,
+    start,
+)
 
 OPENSBI = Path("/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin")
 SLEEP_REGISTER = 0x8180_0000
@@ -22,20 +32,16 @@ SLEEP_REGISTER = 0x8180_0000
 RAM_IMAGE = SLEEP_REGISTER + board.PAGE_SIZE - board.DRAM_BASE
 """Bytes of RAM that a hibernation on QEMU keeps: all below QEMU's own device tree."""
 
-PLATFORMS = {
-    "qemu": QemuPlatform(),
-    "qemu-without-sstc": QemuPlatform("rv64,sstc=off"),
-    "qemu-privileged-1.10": QemuPlatform(
-        "rv64,sstc=off,h=off,zba=off,zbb=off,zbc=off,zbs=off,priv_spec=v1.10.0"
-    ),
-    "qemu-two-harts": QemuPlatform(harts=2),
-}
-
-
-@pytest.fixture(params=PLATFORMS)
-def platform(request: pytest.FixtureRequest) -> Platform:
-    """Each machine that the firmware must serve alike."""
-    return PLATFORMS[request.param]
+QEMU = QemuPlatform()
+OLD_CPU = "rv64,sstc=off,h=off,zba=off,zbb=off,zbc=off,zbs=off,priv_spec=v1.10.0"
+PLATFORMS = [
+    pytest.param(OwnPlatform(), id="own"),
+    pytest.param(QEMU, id="qemu", marks=pytest.mark.peers),
+    pytest.param(QemuPlatform("rv64,sstc=off"), id="qemu-without-sstc", marks=pytest.mark.peers),
+    pytest.param(QemuPlatform(OLD_CPU), id="qemu-privileged-1.10", marks=pytest.mark.peers),
+    pytest.param(QemuPlatform(harts=2), id="qemu-two-harts", marks=pytest.mark.peers),
+]
+on_every_platform = pytest.mark.parametrize("platform", PLATFORMS)
 
 
 @pytest.fixture
@@ -63,10 +69,11 @@ def assert_passed(run: Run) -> None:
     """All checks of the payload held, none was left out, and it got to its end."""
     lines = run.console.splitlines()
     assert [line for line in lines if re.search(r"FAIL|panic", line)] == []
-    assert lines[-1] == "done: passed"
+    assert lines[-1:] == ["done: passed"]
     assert run.ending == Ending.POWEROFF
 
 
+@on_every_platform
 def test_every_sbi_function_keeps_its_promise(platform: Platform, firmware: Path, sbi_test: Path) -> None:
     """BASE, TIME, IPI, RFENCE, HSM, SRST, SUSP, DBCN, traps, PMP: each check of the payload holds."""
     run = platform.run(firmware, sbi_test, "sbi_test=all")
@@ -76,18 +83,27 @@ def test_every_sbi_function_keeps_its_promise(platform: Platform, firmware: Path
     assert {"dbcn.text ok", "dbcn.byte ok"} <= set(lines)  # what the payload printed through DBCN
 
 
-def test_what_only_our_firmware_promises(firmware: Path, sbi_test: Path) -> None:
-    """SBI 2.0; 2 MiB closed; the only hart does not stop; no hibernation without the platform's register."""
-    assert_passed(PLATFORMS["qemu"].run(firmware, sbi_test, "sbi_test=own"))
+@on_every_platform
+def test_what_only_our_firmware_promises(platform: Platform, firmware: Path, sbi_test: Path) -> None:
+    """SBI 2.0; 2 MiB closed; the only hart does not stop, nor suspend to where it cannot resume."""
+    assert_passed(platform.run(firmware, sbi_test, "sbi_test=own"))
 
 
+@pytest.mark.peers
+def test_hibernation_needs_the_platforms_register(firmware: Path, sbi_test: Path) -> None:
+    """Where the tree has no platform-sleep node, hibernation is refused as not supported."""
+    assert_passed(QEMU.run(firmware, sbi_test, "sbi_test=sleepless"))
+
+
+@pytest.mark.peers
 def test_opensbi_answers_the_same_payload(sbi_test: Path) -> None:
     """Debian's unmodified OpenSBI passes our checks, so the checks ask for SBI and not for our firmware."""
     if not OPENSBI.exists():
         pytest.skip(f"{OPENSBI} is not installed (Debian: apt install opensbi)")
-    assert_passed(PLATFORMS["qemu"].run(OPENSBI, sbi_test, "sbi_test=all"))
+    assert_passed(QEMU.run(OPENSBI, sbi_test, "sbi_test=all"))
 
 
+@on_every_platform
 @pytest.mark.parametrize(
     ("mode", "ending"),
     [
@@ -98,10 +114,10 @@ def test_opensbi_answers_the_same_payload(sbi_test: Path) -> None:
     ],
 )
 def test_system_reset_ends_the_machine_as_asked(
-    mode: str, ending: Ending, firmware: Path, sbi_test: Path
+    platform: Platform, mode: str, ending: Ending, firmware: Path, sbi_test: Path
 ) -> None:
     """Shutdown powers off, shutdown after a system failure fails the machine, a reboot resets it."""
-    assert PLATFORMS["qemu"].run(firmware, sbi_test, f"sbi_test={mode}").ending == ending
+    assert platform.run(firmware, sbi_test, f"sbi_test={mode}").ending == ending
 
 
 def seen_tree(run: Run) -> bytes:
@@ -111,6 +127,7 @@ def seen_tree(run: Run) -> bytes:
     return bytes.fromhex(found[1])
 
 
+@pytest.mark.peers
 def test_firmware_reserves_its_memory_in_the_tree(
     firmware: Path,
     sbi_test: Path,
@@ -119,7 +136,7 @@ def test_firmware_reserves_its_memory_in_the_tree(
     tmp_path: Path,
 ) -> None:
     """The kernel's tree is the platform's plus a no-map region over the firmware, and dtc reads it."""
-    seen = seen_tree(PLATFORMS["qemu"].run(firmware, sbi_test, "sbi_test=tree", write_tree(qemu_tree)))
+    seen = seen_tree(QEMU.run(firmware, sbi_test, "sbi_test=tree", write_tree(qemu_tree)))
     root = decode(seen).root
     qemu_tree.root.children["chosen"].properties["bootargs"] = text("sbi_test=tree")
     for tree in (root, qemu_tree.root):
@@ -139,40 +156,44 @@ def test_firmware_reserves_its_memory_in_the_tree(
         )
 
 
+@pytest.mark.peers
 def test_a_tree_that_reserves_memory_is_left_alone(
     firmware: Path, sbi_test: Path, qemu_tree: DeviceTree, write_tree: Callable[[DeviceTree], Path]
 ) -> None:
     """A platform that has its own /reserved-memory hands the kernel exactly that."""
     qemu_tree.root.children["reserved-memory"] = Node({"ranges": b""})
-    seen = seen_tree(PLATFORMS["qemu"].run(firmware, sbi_test, "sbi_test=tree", write_tree(qemu_tree)))
+    seen = seen_tree(QEMU.run(firmware, sbi_test, "sbi_test=tree", write_tree(qemu_tree)))
     assert decode(seen).root.children["reserved-memory"] == Node({"ranges": b""})
 
 
+@pytest.mark.peers
 def test_a_machine_without_a_kernel_says_so(firmware: Path) -> None:
     """Without `-kernel` the machine fails at once, and the console names the field."""
-    run = PLATFORMS["qemu"].run(firmware, None)
+    run = QEMU.run(firmware, None)
     assert "panic: fw_dynamic_info: next_addr" in run.console
     assert run.ending == Ending.FAILURE
 
 
+@pytest.mark.peers
 def test_a_tree_without_memory_is_refused(
     firmware: Path, sbi_test: Path, qemu_tree: DeviceTree, write_tree: Callable[[DeviceTree], Path]
 ) -> None:
     """A tree that does not say where RAM is ends the boot with the reason."""
     memory = next(node for name, node in qemu_tree.root.children.items() if name.startswith("memory@"))
     del memory.properties["device_type"]
-    run = PLATFORMS["qemu"].run(firmware, sbi_test, dtb=write_tree(qemu_tree))
+    run = QEMU.run(firmware, sbi_test, dtb=write_tree(qemu_tree))
     assert "panic: device tree: no memory node" in run.console
     assert run.ending == Ending.FAILURE
 
 
+@pytest.mark.peers
 def test_a_trap_in_the_firmware_is_reported_and_fatal(
     firmware: Path, sbi_test: Path, qemu_tree: DeviceTree, write_tree: Callable[[DeviceTree], Path]
 ) -> None:
     """When M-mode traps, the console shows cause, address and registers, and the machine fails."""
     memory = next(node for name, node in qemu_tree.root.children.items() if name.startswith("memory@"))
     memory.properties["reg"] = wide(board.DRAM_BASE, 2 * board.GIB)
-    run = PLATFORMS["qemu"].run(firmware, sbi_test, "sbi_test=absent", write_tree(qemu_tree))
+    run = QEMU.run(firmware, sbi_test, "sbi_test=absent", write_tree(qemu_tree))
     assert "firmware: panic: load access fault" in run.console
     assert re.search(
         r"^mcause  0{15}5  mepc  0{8}80[01]\w{5}  mtval  0{8}c0000000 ", run.console, re.MULTILINE
@@ -221,7 +242,8 @@ def thaw_arguments(image: Path, dtb: Path) -> list[str]:
     return [*arguments, "-serial", "chardev:serial"]
 
 
-def test_platform_hibernation_resumes_in_a_new_machine(
+@pytest.mark.peers
+def test_hibernation_resumes_in_a_new_qemu(
     firmware: Path,
     sbi_test: Path,
     qemu_tree: DeviceTree,
@@ -240,5 +262,20 @@ def test_platform_hibernation_resumes_in_a_new_machine(
         arguments = thaw_arguments(image, dtb)
     with QemuProcess(arguments, ["serial"]) as qemu:
         run = finish(qemu)
+    assert_passed(run)
+    assert run.console.startswith("hibernation.second ok\n")
+
+
+def test_hibernation_resumes_in_a_new_machine_of_ours(firmware: Path, sbi_test: Path, tmp_path: Path) -> None:
+    """The same two hibernations on our own machine, carried by its host image."""
+    config = own_config(firmware, sbi_test, "sbi_test=hibernate")
+    machine, image = Machine(config), tmp_path / "image"
+    for _ in range(2):
+        with machine:
+            assert run_own(machine).ending == Ending.HIBERNATE
+            write_host_image(machine, image)
+        machine = thaw(image, config)
+    with machine:
+        run = run_own(machine)
     assert_passed(run)
     assert run.console.startswith("hibernation.second ok\n")
