@@ -86,7 +86,7 @@ class Balloon(VirtioDevice):
         self.counters = BalloonCounters()
         self.anomalies = BalloonAnomalies()
         self._target_pages = 0
-        self._handlers = (self._inflate, self._deflate)
+        self.handlers = (self._inflate, self._deflate)
         self._pfns = np.zeros(kernels.MAX_PFNS, dtype=np.int64)
         self._ranges = np.zeros((kernels.MAX_PFNS, 2), dtype=np.int64)
 
@@ -120,10 +120,6 @@ class Balloon(VirtioDevice):
         config = bytearray(self.config())
         config[offset : offset + len(data)] = data[: max(0, len(config) - offset)]
         self.actual_pages = int.from_bytes(config[_ACTUAL], "little")
-
-    def process(self, index: int, queue: Virtqueue) -> None:
-        """Carry out all requests of a queue."""
-        self._handlers[index](queue)
 
     def save(self) -> State:
         """Return target, claim and books."""

@@ -40,9 +40,7 @@ from devices.virtio.queue import Virtqueue
 _QUEUE_SIZE = 256
 _SEG_MAX = _QUEUE_SIZE - 2  # a chain's other two descriptors are header and status
 _HEADER = struct.Struct("<IIQ")  # type, reserved, sector
-_CONFIG = struct.Struct(
-    "<QIIHBBI"
-)  # capacity, size_max, seg_max, geometry (cylinders, heads, sectors), blk_size
+_CONFIG = struct.Struct("<QIIHBBI")  # capacity, size_max, seg_max, geometry (three), blk_size
 
 _Views = list[memoryview]
 
@@ -62,9 +60,9 @@ class Block(VirtioDevice):
             | backend.read_only << VIRTIO_BLK_F_RO
         )
         self._backend = backend
-        self._serial = serial.encode("ascii", "replace")[:VIRTIO_BLK_ID_BYTES].ljust(
-            VIRTIO_BLK_ID_BYTES, b"\0"
-        )
+        name = serial.encode("ascii", "replace")
+        self._serial = name.ljust(VIRTIO_BLK_ID_BYTES, b"\0")[:VIRTIO_BLK_ID_BYTES]
+        self.handlers = (self._handle_requests,)
         self._requests = {
             VIRTIO_BLK_T_IN: self._read,
             VIRTIO_BLK_T_OUT: self._write,
@@ -82,14 +80,6 @@ class Block(VirtioDevice):
     def write_config(self, offset: int, data: bytes) -> None:
         """Nothing can be written."""
 
-    def process(self, index: int, queue: Virtqueue) -> None:
-        """Carry out all requests, in order; there is one queue."""
-        for batch in queue.batches():
-            for row in range(batch.count):
-                written = self._request(batch.readable(row), batch.writable(row))
-                batch.chains[row, kernels.WRITTEN] = written
-            queue.push(batch)
-
     def save(self) -> State:
         """Return the disk's size; its contents are the backend's."""
         return {"size": self._backend.size}
@@ -97,6 +87,14 @@ class Block(VirtioDevice):
     def restore(self, state: object) -> None:
         """Check that the state is of a disk of this size; raises StateError."""
         Fields(state, "block", ("size",)).integer("size", self._backend.size, self._backend.size)
+
+    def _handle_requests(self, queue: Virtqueue) -> None:
+        """Carry out all requests, in order."""
+        for batch in queue.batches():
+            for row in range(batch.count):
+                written = self._request(batch.readable(row), batch.writable(row))
+                batch.chains[row, kernels.WRITTEN] = written
+            queue.push(batch)
 
     def _request(self, readable: _Views, writable: _Views) -> int:
         """Carry out one request and return its used length in bytes."""
@@ -162,7 +160,7 @@ def _split(views: _Views, at: int) -> tuple[_Views, _Views]:
     head: _Views = []
     for index, view in enumerate(views):
         if at < len(view):
-            return (head + [view[:at]] if at else head), [view[at:], *views[index + 1 :]]
+            return ([*head, view[:at]] if at else head), [view[at:], *views[index + 1 :]]
         head.append(view)
         at -= len(view)
     return head, []

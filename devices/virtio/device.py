@@ -1,12 +1,12 @@
 """What every virtio device is, whatever carries it.
 
-A device never sees its transport. It is given the machine's memory once (`attach`); when the driver has
-set DRIVER_OK it gets an interrupt (`activate`), then one call for each queue that was notified
-(`process`), and it loses the driver in `reset`. What a device keeps over a reset is what the host told
-it, and the host's books.
+A device never sees its transport. It is given the machine's memory once (`attach`). When the driver has set
+DRIVER_OK it gets an interrupt (`activate`), then one call of a handler for each queue that was notified, and
+in `reset` it loses the driver. What it keeps over a reset is what the host told it, and the host's books.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Protocol
 
 from devices.memory import GuestMemory
@@ -25,15 +25,18 @@ class VirtioDevice(ABC):
     """A device: identity, features, queues, configuration space.
 
     Attributes:
-        device_id: VIRTIO_ID_* (spec: "Device Types"). features: the device's own feature bits that it
-        offers, as a mask; the transport adds those of the ring. queue_sizes: the most entries that each
-        queue may have. config_generation: changes with the configuration space, when the device changed
-        it; never goes back.
+        device_id: VIRTIO_ID_* (spec: "Device Types").
+        features: the device's own feature bits that it offers, as a mask; the transport adds the ring's.
+        queue_sizes: the most entries that each queue may have.
+        handlers: for each queue, what does all that is waiting in it. A handler raises BrokenRingError
+            when the ring cannot be used; the transport then stops the device.
+        config_generation: changes whenever the device changes its configuration space.
     """
 
     device_id: int
     features: int
     queue_sizes: tuple[int, ...]
+    handlers: tuple[Callable[[Virtqueue], None], ...]
 
     def __init__(self) -> None:
         self.config_generation = 0
@@ -56,13 +59,6 @@ class VirtioDevice(ABC):
         """Start working with the negotiated feature bits."""
         self._interrupt = interrupt
         self._negotiated = features
-
-    @abstractmethod
-    def process(self, index: int, queue: Virtqueue) -> None:
-        """Do all that is waiting in queue `index`.
-
-        Raises BrokenRingError when the ring cannot be used; the transport then stops the device.
-        """
 
     def reset(self) -> None:
         """Forget the driver; called in any state, also twice."""

@@ -105,7 +105,7 @@ class VirtioMmio(RegisterDevice):
             queue = self._queues[index].queue
             if queue is not None:
                 try:
-                    self.device.process(index, queue)
+                    self.device.handlers[index](queue)
                 except BrokenRingError as error:
                     self._break(f"queue {index}: {error}")
 

@@ -15,7 +15,11 @@ from devices.power import Power
 from devices.rtc import GoldfishRtc
 from devices.state import Stateful
 from devices.uart import Uart
+from devices.virtio.backends import MemoryBackend
+from devices.virtio.balloon import Balloon
+from devices.virtio.block import Block
 from tests.harness.timer import StoppedTimer
+from tests.harness.virtio_driver import Slot
 from tests.harness.wire import Wire
 
 
@@ -91,6 +95,23 @@ def _power() -> Bench:
     return Bench(Power(lambda _request: None))
 
 
+def _virtio_balloon() -> Bench:
+    balloon = Balloon()
+    slot = Slot(balloon)
+    return Bench(slot.mmio, [slot.wire], lambda choice: balloon.set_target(choice % 4))
+
+
+def _virtio_block() -> Bench:
+    slot = Slot(Block(MemoryBackend(bytes(4096)), "contract"))
+    return Bench(slot.mmio, [slot.wire], lambda _choice: slot.mmio.service())
+
+
+VIRTIO_OFFSETS = (
+    *(0x14, 0x20, 0x24, 0x30, 0x34, 0x38, 0x44, 0x50, 0x60, 0x64),
+    *(0x70, 0x70, 0x70, 0x80, 0x84, 0x90, 0x94, 0xA0, 0xA4, 0xC0, 0xFC, 0x100, 0x104),
+)
+
+
 SUBJECTS = (
     Subject("clint", _clint, (0x0, 0x4, 0x4000, 0x4004, 0xBFF8, 0xBFFC)),
     Subject(
@@ -105,4 +126,6 @@ SUBJECTS = (
     Subject("uart", _uart, tuple(range(8))),
     Subject("rtc", _rtc, tuple(range(0, 0x20, 4))),
     Subject("power", _power, (0x0, 0x8)),
+    Subject("virtio-balloon", _virtio_balloon, VIRTIO_OFFSETS),
+    Subject("virtio-block", _virtio_block, VIRTIO_OFFSETS),
 )

@@ -64,7 +64,7 @@ def paths(state: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str
 def wrong(value: object) -> tuple[object, ...]:
     """Return values that can never stand where `value` does: other types, and numbers that no field has."""
     numbers = (
-        (-2, 1 << 80, True, "1", None) if isinstance(value, int) and not isinstance(value, bool) else (1,)
+        (-2, 1 << 200, True, "1", None) if isinstance(value, int) and not isinstance(value, bool) else (1,)
     )
     return (*numbers, 0.5, {"a": 1})
 
