@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from elftools.elf.elffile import ELFFile
 
 from hv import board
 from hv.fdt import DeviceTree, Node, cells, decode, text, wide
@@ -266,8 +267,15 @@ def test_hibernation_resumes_in_a_new_qemu(
     assert run.console.startswith("hibernation.second ok\n")
 
 
+def resume_point(firmware: Path) -> int:
+    """Return where the firmware keeps the magic of a hibernation."""
+    with firmware.open("rb") as file:
+        symbols = ELFFile(file).get_section_by_name(".symtab")
+        return int(symbols.get_symbol_by_name("resume_point")[0]["st_value"])
+
+
 def test_hibernation_resumes_in_a_new_machine_of_ours(firmware: Path, sbi_test: Path, tmp_path: Path) -> None:
-    """The same two hibernations on our own machine, carried by its host image."""
+    """The same on our own machine, carried by its host image; no resume point is left behind to be used again."""
     config = own_config(firmware, sbi_test, "sbi_test=hibernate")
     machine, image = Machine(config), tmp_path / "image"
     for _ in range(2):
@@ -277,5 +285,6 @@ def test_hibernation_resumes_in_a_new_machine_of_ours(firmware: Path, sbi_test: 
         machine = thaw(image, config)
     with machine:
         run = run_own(machine)
+        assert machine.memory.read(resume_point(firmware), 8) == bytes(8)
     assert_passed(run)
     assert run.console.startswith("hibernation.second ok\n")
