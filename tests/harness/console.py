@@ -11,7 +11,7 @@ import time
 
 from hv.shell import parse_values
 
-PROMPT = re.compile(r"(?:^|\n)thaw:(-?\d+)> $")
+PROMPT = re.compile(r"(?m)^thaw:(-?\d+)> ")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 

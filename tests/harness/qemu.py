@@ -1,5 +1,6 @@
 """QEMU as a peer: the same firmware and guest on someone else's machine."""
 
+import time
 from pathlib import Path
 
 from hv import board
@@ -56,3 +57,14 @@ class Qemu(QemuProcess):
         """Return the pages in the balloon, as the guest last reported them in its `actual` field."""
         remaining: int = self.qmp.execute("query-balloon")["actual"]
         return (self.ram - remaining) // board.PAGE_SIZE
+
+    def wait_balloon(self, pages: int, within: float = 30) -> None:
+        """Wait until the guest reports `pages` in the balloon. QEMU's own event for it comes once a second.
+
+        Raises:
+            TimeoutError: it still reports another number after `within` seconds.
+        """
+        deadline = time.monotonic() + within
+        while (actual := self.query_balloon()) != pages:
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"the balloon stays at {actual} pages, not {pages}")
