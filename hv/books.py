@@ -9,8 +9,11 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
+from devices.memory import GuestMemory
 from hv import board
+from hv.files import data_extents
 from hv.machine import Machine
 from hv.shell import GuestShell
 
@@ -119,10 +122,18 @@ def take(label: str, machine: Machine, shell: GuestShell) -> Entry:
         target=balloon.target_pages,
         actual=balloon.actual_pages,
         ballooned=int(np.count_nonzero(ballooned)),
-        backed=int(np.count_nonzero(ballooned & machine.memory.resident_map())),
+        backed=int(np.count_nonzero(ballooned & _backed(machine.memory))),
         resident=machine.memory.resident_bytes() // board.PAGE_SIZE,
     )
     return Entry(label, machine.now_ns, guest, host)
+
+
+def _backed(memory: GuestMemory) -> npt.NDArray[np.bool_]:
+    """Return for each page of RAM whether it takes host memory."""
+    backed = np.zeros(memory.size // board.PAGE_SIZE, np.bool_)
+    for start, end in data_extents(memory.fd, memory.size):
+        backed[start // board.PAGE_SIZE : end // board.PAGE_SIZE] = True
+    return backed
 
 
 def balance(entries: Iterable[Entry]) -> Iterator[Finding]:
@@ -141,6 +152,7 @@ def balance(entries: Iterable[Entry]) -> Iterator[Finding]:
             "the guest last reported {} pages, config `actual` says {}": (guest.actual, host.actual),
             "config `actual` says {}, the host was given {} pages": (host.actual, host.ballooned),
             "the guest reads a target of {}, the host set {}": (guest.target, host.target),
+            "the balloon holds {} pages, the target is {}": (host.ballooned, host.target),
             "{} ballooned pages still take host memory, {} should": (host.backed, 0),
             "managed and offline pages are {}, at first they were {}": (
                 guest.totalram + guest.offline,

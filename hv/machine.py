@@ -161,7 +161,7 @@ class Machine:
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio] = []
         try:
-            self.disks = [Block(self._open(disk)) for disk in config.disks]
+            self.disks = [Block(self._open(disk), f"thaw-{n}") for n, disk in enumerate(config.disks)]
             self.memory = memory or _allocate(config.ram)
             if memory is None:
                 self.boot.install(self.memory)
@@ -253,7 +253,7 @@ class Machine:
 
     def ram_sha256(self) -> str:
         """Hash all of guest RAM."""
-        return hashlib.sha256(self.memory.ram).hexdigest()
+        return hashlib.sha256(self.memory.ram.data).hexdigest()
 
     def _open(self, disk: Disk) -> FileBackend:
         try:
@@ -313,7 +313,7 @@ class Machine:
             PowerAction.HIBERNATE: StopReason.HIBERNATE,
             PowerAction.FAIL: StopReason.GUEST_FAULT,
         }[request.action]
-        detail = f"the guest reported a failure, code {request.code}" if request.action is PowerAction.FAIL else ""
+        detail = f"the guest reported failure {request.code}" if request.action is PowerAction.FAIL else ""
         return Stop(reason, self.now_ns, detail, request.code)
 
 

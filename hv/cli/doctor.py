@@ -31,9 +31,10 @@ def _ours() -> str:
 
 
 def _unicorn() -> str:
-    from hv.cpu.internals import verify
+    from hv.cpu.internals import OFFSETS, verify
 
-    return verify()
+    verify()
+    return f"the library's internals are the known ones: {len(OFFSETS)} places verified"
 
 
 def _memory() -> str:

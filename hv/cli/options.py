@@ -12,7 +12,7 @@ from hv import board, images
 from hv.machine import BALLOON_SLOT, Disk, MachineConfig
 
 
-class Size(click.ParamType):
+class Size(click.ParamType[int]):
     """A size in bytes: `256M`, `2G`, `64K`; a bare number is MiB, as in QEMU's -m."""
 
     name = "size"
@@ -31,7 +31,7 @@ class Size(click.ParamType):
         return size
 
 
-class DiskOption(click.ParamType):
+class DiskOption(click.ParamType[Disk]):
     """A disk: `PATH` or `PATH,slot=N`."""
 
     name = "path[,slot=N]"

@@ -16,8 +16,8 @@ from hv.shell import GuestShell, Reply
 GUEST_SAYS = ("PM: ", "virtio_balloon ")
 """Kernel messages that belong in the timeline, by the start of their text."""
 
-BALLOON_NS = 60_000_000_000
-"""Virtual time that a balloon may take to reach its target."""
+BALLOON_NS = 5_000_000_000
+"""Virtual time that a balloon may take to reach its target, and a guest to resume."""
 
 
 class StageError(Exception):
@@ -75,18 +75,17 @@ class Stage:
         """Take both sides' books and tell them."""
         self.tell(books.take(label, self.machine, self.shell))
 
-    def inflate(self) -> None:
-        """Run until the driver reports the host's target as reached.
-
-        Raises:
-            StageError: it did not get there.
-        """
+    def inflate(self, reached: str) -> None:
+        """Run until the driver reports the host's target as reached, or gives up; the books judge a shortfall."""
         balloon = self.machine.balloon
         assert balloon is not None
         target = balloon.target_pages
         stop = self.machine.run(self.machine.now_ns + BALLOON_NS, until=lambda: balloon.actual_pages == target)
-        if stop.reason is not StopReason.CONDITION:
-            raise StageError(f"the balloon stands at {balloon.actual_pages} of {target} pages ({stop.reason.name})")
+        self.expect(stop, StopReason.CONDITION, StopReason.BUDGET, StopReason.IDLE)
+        if stop.reason is StopReason.CONDITION:
+            self.say(f"{reached}: {target} pages are the host's")
+        else:
+            self.say(f"the balloon stands at {balloon.actual_pages} of {target} pages")
 
     def end(self, workload: Workload) -> None:
         """Tell how the machine ended."""
@@ -104,14 +103,17 @@ def before(plan: Plan, tell: Callable[[Message], None]) -> None:
             stage.command("swapon")
         stage.entry("booted")
 
+        # Memory that was never used costs the host nothing: let the pages that the balloon will take hold something.
+        stage.command(f"touch {plan.touch + plan.target}")
+        stage.command("release")
+        stage.say(f"the guest used {plan.touch + plan.target} pages and freed them")
         workload = _workload(stage.command(f"touch {plan.touch}"))
         stage.say(f"the guest filled {workload.pages} pages, fingerprint {workload.fingerprint}")
         stage.entry("touched")
 
         machine.set_balloon_target(plan.target)
         stage.say(f"balloon target set to {plan.target} pages")
-        stage.inflate()
-        stage.say(f"target reached: {plan.target} pages are the host's")
+        stage.inflate("target reached")
         stage.entry("inflated")
 
         stage.say("asked the guest to hibernate")
@@ -135,8 +137,7 @@ def after(plan: Plan, tell: Callable[[Message], None]) -> None:
         if stop.reason is not StopReason.CONDITION:
             raise StageError(f"the guest did not resume: {describe(machine, stop)}")
         stage.say("the guest resumed")
-        stage.inflate()
-        stage.say(f"target reached again: {plan.target} pages are the host's")
+        stage.inflate("target reached again")
         stage.expect(stage.shell.wait_for_prompt(), StopReason.CONDITION)
 
         workload = _workload(stage.command("verify"))
