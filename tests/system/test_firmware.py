@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 from hv import board
 from hv.fdt import DeviceTree, Node, cells, decode, text, wide
@@ -271,11 +272,12 @@ def resume_point(firmware: Path) -> int:
     """Return where the firmware keeps the magic of a hibernation."""
     with firmware.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".symtab")
+        assert isinstance(symbols, SymbolTableSection)
         return int(symbols.get_symbol_by_name("resume_point")[0]["st_value"])
 
 
 def test_hibernation_resumes_in_a_new_machine_of_ours(firmware: Path, sbi_test: Path, tmp_path: Path) -> None:
-    """The same on our own machine, carried by its host image; no resume point is left behind to be used again."""
+    """The same on our own machine, carried by its host image; the firmware's resume point is used up."""
     config = own_config(firmware, sbi_test, "sbi_test=hibernate")
     machine, image = Machine(config), tmp_path / "image"
     for _ in range(2):
