@@ -3,9 +3,9 @@
 Why a memfd: a page can be given back to the host and reads zero afterwards (MADV_REMOVE), without splitting
 the mapping, and `st_blocks` says how much host memory the guest really holds.
 
-Every write by a device must end in `written()`, because the CPU keeps translated code and has to drop what
-came from those bytes. `write()` and `discard()` do so themselves; users of `ram` and `view()` call it once a
-batch.
+Every write by a device must end in `written()`, because the CPU keeps translated code and has to drop
+what came from those bytes. `write()` and `discard()` do so themselves; users of `ram` and `view()` call
+it once a batch.
 """
 
 import mmap
@@ -57,9 +57,10 @@ class GuestMemory:
 
     @classmethod
     def allocate(cls, base: int, size: int) -> "GuestMemory":
-        """Make zeroed RAM; the host gives a page only when it is first written.
+        """Make zeroed RAM; the host gives a page only when it is first touched.
 
-        Raises GuestMemoryError when base and size are no whole pages, or the host has no such address space.
+        Raises GuestMemoryError when base and size are no whole pages, or the host has no such address
+        space.
         """
         if base < 0 or size <= 0 or base % PAGE_SIZE or size % PAGE_SIZE or base + size > 1 << 56:
             raise GuestMemoryError(f"RAM of {size:#x} bytes at {base:#x} is not whole pages below 2^56")
@@ -100,7 +101,7 @@ class GuestMemory:
         self.written(addr, len(data))
 
     def discard(self, addr: int, length: int) -> None:
-        """Give whole pages back to the host; they read zero until they are written again.
+        """Give whole pages back to the host; they read zero, and take memory again when they are touched.
 
         Raises GuestMemoryError when the range is not all RAM or not whole pages.
         """

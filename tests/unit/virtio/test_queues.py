@@ -202,7 +202,7 @@ def test_a_queue_that_was_taken_away_is_left_alone_and_starts_anew() -> None:
 
 
 def test_a_queue_reset_leaves_the_other_queue_alone() -> None:
-    """With RING_RESET one queue goes back to its defaults, work that waited included, and takes a new size."""
+    """With RING_RESET one queue goes back to its defaults, work that waited is gone, a new size is taken."""
     driver = started(RING_RESET)
     offer(driver, 1, index=0)
     offer(driver, 1, index=1)
