@@ -273,7 +273,9 @@ def resume_point(firmware: Path) -> int:
     with firmware.open("rb") as file:
         symbols = ELFFile(file).get_section_by_name(".symtab")
         assert isinstance(symbols, SymbolTableSection)
-        return int(symbols.get_symbol_by_name("resume_point")[0]["st_value"])
+        return next(
+            int(symbol["st_value"]) for symbol in symbols.iter_symbols() if symbol.name == "resume_point"
+        )
 
 
 def test_hibernation_resumes_in_a_new_machine_of_ours(firmware: Path, sbi_test: Path, tmp_path: Path) -> None:
