@@ -1,0 +1,46 @@
+"""Sv39 address translation in plain Python, for reports: what a virtual address of a standing guest means.
+
+The hart itself translates inside Unicorn; this walk only reads, never sets A or D bits, and believes nothing.
+
+Source: RISC-V privileged specification, "Sv39: Page-Based 39-bit Virtual-Memory System".
+"""
+
+from collections.abc import Callable
+
+from devices.errors import DeviceError
+
+SATP_MODE_SV39 = 8
+LEVELS = 3
+PTE_V, PTE_R, PTE_W, PTE_X = 1, 2, 4, 8
+
+
+def translate(satp: int, address: int, read_memory: Callable[[int, int], bytes]) -> int | None:
+    """Translate a virtual address.
+
+    Args:
+        satp: the CSR; with translation off every address means itself.
+        address: virtual address, 64 bits.
+        read_memory: reads (physical address, bytes) of RAM; raises DeviceError elsewhere.
+
+    Returns:
+        The physical address, or None where nothing is mapped.
+    """
+    if satp >> 60 != SATP_MODE_SV39:
+        return address
+    if (address >> 38) not in (0, (1 << 26) - 1):
+        return None
+    table = (satp & (1 << 44) - 1) << 12
+    for level in reversed(range(LEVELS)):
+        shift = 12 + 9 * level
+        try:
+            pte = int.from_bytes(read_memory(table + 8 * (address >> shift & 0x1FF), 8), "little")
+        except DeviceError:
+            return None
+        if not pte & PTE_V:
+            return None
+        target = (pte >> 10 & (1 << 44) - 1) << 12
+        if pte & (PTE_R | PTE_W | PTE_X):
+            offset = address & (1 << shift) - 1
+            return target & -(1 << shift) | offset
+        table = target
+    return None
