@@ -29,6 +29,8 @@ void bitmap_clear(unsigned long *map, unsigned long start, unsigned long nr);
 /* Both return size when there is no such bit at or after start. */
 unsigned long find_next_bit(const unsigned long *map, unsigned long size, unsigned long start);
 unsigned long find_next_zero_bit(const unsigned long *map, unsigned long size, unsigned long start);
+#define for_each_set_bit(bit, map, size)                                                          \
+	for (bit = find_next_bit(map, size, 0); bit < (size); bit = find_next_bit(map, size, bit + 1))
 unsigned long bitmap_weight(const unsigned long *map, unsigned long size);
 
 #endif

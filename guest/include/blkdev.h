@@ -36,7 +36,7 @@ struct block_device {
 	unsigned int max_segments; /* pieces that one request may have, BIO_MAX_VECS at most */
 	unsigned int max_segment_size; /* bytes in a piece, at least a page */
 	bool read_only;
-	/* Starts a request that was checked; may sleep until there is room for it. Always ends in bio_endio(). */
+	/* Starts a checked request; may sleep until there is room for it. Always ends in bio_endio(). */
 	void (*submit)(struct block_device *bdev, struct bio *bio);
 	struct list_head list;
 };

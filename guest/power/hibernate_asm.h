@@ -37,7 +37,8 @@ extern const pte_t early_pg_dir[];
 /* 1 now; 0 when hibernate_resume_entry returns through the same context. */
 __attribute__((__returns_twice__)) int hibernate_save_context(struct hibernate_context *context);
 void hibernate_resume_entry(void);
-__noreturn void hibernate_restore_image(unsigned long satp, phys_addr_t code, phys_addr_t list, phys_addr_t entry);
+__noreturn void hibernate_restore_image(unsigned long satp, phys_addr_t code, phys_addr_t list,
+					phys_addr_t entry);
 extern const char hibernate_core_restore_code[], hibernate_core_restore_code_end[];
 
 #endif

@@ -14,7 +14,6 @@
 #include "bitmap.h"
 #include "crc32.h"
 #include "hibernate_asm.h"
-#include "irqflags.h"
 #include "power.h"
 #include "slab.h"
 #include "string.h"
@@ -28,8 +27,8 @@ struct image_loader {
 	struct block_device *bdev;
 	u64 next_page; /* of the device, in reading order */
 	struct swsusp_info info;
-	unsigned long *wanted_bm; /* frames that the image has data for, or zeros */
-	unsigned long *zero_bm; /* of them, those of zeros */
+	unsigned long *wanted_bm; /* frames that the image holds */
+	unsigned long *zero_bm; /* of them, those that are all zeros */
 	unsigned long *claimed_bm; /* wanted, and free here: loaded in place */
 	struct list_head taken; /* claimed or in use for this load */
 	struct list_head safe; /* not used yet */
@@ -39,19 +38,6 @@ struct image_loader {
 	unsigned int nr_pbes;
 	phys_addr_t *pbe_tail; /* where the next entry's address goes */
 };
-
-static unsigned long first_bit(const unsigned long *map)
-{
-	return find_next_bit(map, PFN_BITMAP_SIZE, 0);
-}
-
-static unsigned long next_bit(const unsigned long *map, unsigned long bit)
-{
-	return find_next_bit(map, PFN_BITMAP_SIZE, bit + 1);
-}
-
-#define for_each_pfn_bit(bit, map)                                                                \
-	for (bit = first_bit(map); bit < PFN_BITMAP_SIZE; bit = next_bit(map, bit))
 
 /* ---- the list of pages ---- */
 
@@ -72,8 +58,10 @@ static int add_wanted(struct image_loader *loader, const u64 *list, unsigned lon
 	for (unsigned long i = 0; i < nr; i++) {
 		unsigned long pfn = list[i] & ~IMAGE_PFN_ZERO;
 
-		if (pfn <= *last || !pfn_is_ram(pfn))
+		if (pfn <= *last || !pfn_is_ram(pfn)) {
+			pr_err("PM: Image mismatch: page %lu in the list of pages\n", pfn);
 			return -EINVAL;
+		}
 		*last = pfn;
 		set_bit(pfn - min_low_pfn, loader->wanted_bm);
 		if (list[i] & IMAGE_PFN_ZERO)
@@ -85,6 +73,7 @@ static int add_wanted(struct image_loader *loader, const u64 *list, unsigned lon
 static int read_list(struct image_loader *loader)
 {
 	unsigned long left = loader->info.pages, last = 0;
+	unsigned long pages;
 	u64 *list = get_zeroed_page(GFP_KERNEL);
 	u32 crc = 0;
 	int err = list ? 0 : -ENOMEM;
@@ -101,12 +90,15 @@ static int read_list(struct image_loader *loader)
 	}
 	if (list)
 		free_page(list);
-	if (!err && (crc != loader->info.list_crc32 ||
-		     loader->info.pages - bitmap_weight(loader->zero_bm, PFN_BITMAP_SIZE) != loader->info.data_pages))
-		err = -EINVAL;
 	if (err)
-		pr_err("PM: Image mismatch: list of pages (error %d)\n", err);
-	return err;
+		return err;
+	pages = bitmap_weight(loader->wanted_bm, PFN_BITMAP_SIZE);
+	pages -= bitmap_weight(loader->zero_bm, PFN_BITMAP_SIZE);
+	if (crc != loader->info.list_crc32 || pages != loader->info.data_pages) {
+		pr_err("PM: Image mismatch: list of pages\n");
+		return -EINVAL;
+	}
+	return 0;
 }
 
 /* ---- pages for the load ---- */
@@ -177,7 +169,7 @@ static int prepare_pages(struct image_loader *loader)
 		return -ENOMEM;
 	memset(loader->zero_page, 0, PAGE_SIZE);
 
-	for_each_pfn_bit(bit, loader->wanted_bm) {
+	for_each_set_bit(bit, loader->wanted_bm, PFN_BITMAP_SIZE) {
 		void *copy = loader->zero_page;
 
 		if (test_bit(bit, loader->claimed_bm))
@@ -193,12 +185,13 @@ static int prepare_pages(struct image_loader *loader)
 /* ---- the data ---- */
 
 /* Calls fn for the place of every data page, in the image's order. */
-static void for_each_data_page(struct image_loader *loader, void (*fn)(phys_addr_t place, void *arg), void *arg)
+static void for_each_data_page(struct image_loader *loader, void (*fn)(phys_addr_t place, void *arg),
+			       void *arg)
 {
 	phys_addr_t next = loader->pbe_list;
 	unsigned long bit;
 
-	for_each_pfn_bit(bit, loader->wanted_bm) {
+	for_each_set_bit(bit, loader->wanted_bm, PFN_BITMAP_SIZE) {
 		const struct pbe *pbe;
 
 		if (test_bit(bit, loader->claimed_bm)) {

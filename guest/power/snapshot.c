@@ -63,7 +63,7 @@ static bool saveable_page(unsigned long bit)
 static unsigned long mark_saveable_pages(unsigned long *map)
 {
 	unsigned long size = PFN_BITMAP_SIZE, nr = 0;
-	unsigned long start, end;
+	unsigned long start, end, bit;
 	unsigned int i;
 
 	bitmap_clear(map, 0, size);
@@ -71,7 +71,7 @@ static unsigned long mark_saveable_pages(unsigned long *map)
 		bitmap_set(map, start - min_low_pfn, end - start);
 	walk_free_blocks(clear_free_block, map);
 
-	for (unsigned long bit = find_next_bit(map, size, 0); bit < size; bit = find_next_bit(map, size, bit + 1)) {
+	for_each_set_bit(bit, map, size) {
 		if (saveable_page(bit))
 			nr++;
 		else
@@ -84,11 +84,10 @@ static unsigned long mark_saveable_pages(unsigned long *map)
 
 void swsusp_free(void)
 {
-	unsigned long size = PFN_BITMAP_SIZE;
+	unsigned long bit;
 
 	if (copy_bm)
-		for (unsigned long bit = find_next_bit(copy_bm, size, 0); bit < size;
-		     bit = find_next_bit(copy_bm, size, bit + 1))
+		for_each_set_bit(bit, copy_bm, PFN_BITMAP_SIZE)
 			__free_page(pfn_to_page(min_low_pfn + bit));
 	pfn_bitmap_free(orig_bm);
 	pfn_bitmap_free(zero_bm);
@@ -151,7 +150,7 @@ static bool page_is_zero(const unsigned long *page)
 int swsusp_save(void)
 {
 	unsigned long size = PFN_BITMAP_SIZE;
-	unsigned long copy = 0;
+	unsigned long copy = 0, bit;
 
 	nr_orig = mark_saveable_pages(orig_bm);
 	nr_zero = 0;
@@ -159,8 +158,7 @@ int swsusp_save(void)
 		pr_err("PM: hibernation: %lu pages to save, room for %lu\n", nr_orig, nr_allocated);
 		return -ENOMEM;
 	}
-	for (unsigned long bit = find_next_bit(orig_bm, size, 0); bit < size;
-	     bit = find_next_bit(orig_bm, size, bit + 1)) {
+	for_each_set_bit(bit, orig_bm, size) {
 		const void *page = __va(PFN_PHYS(min_low_pfn + bit));
 
 		if (page_is_zero(page)) {
@@ -172,7 +170,8 @@ int swsusp_save(void)
 		memcpy(__va(PFN_PHYS(min_low_pfn + copy)), page, PAGE_SIZE);
 		copy++;
 	}
-	pr_info("PM: hibernation: Image created (%lu pages copied, %lu zero pages)\n", nr_orig - nr_zero, nr_zero);
+	pr_info("PM: hibernation: Image created (%lu pages copied, %lu zero pages)\n", nr_orig - nr_zero,
+		nr_zero);
 	return 0;
 }
 

@@ -78,7 +78,8 @@ SHELL_COMMAND(mkswap, "[device]: make it a swap area (vda)", cmd_mkswap);
 static int check_header(const struct block_device *bdev, const union swap_header *header)
 {
 	if (!strncmp(header->swsusp.sig, HIBERNATE_SIG, SWAP_SIG_SIZE)) {
-		pr_err("swapon: %s holds a hibernation image: resume it, or give it up with mkswap\n", bdev->name);
+		pr_err("swapon: %s holds a hibernation image: resume it, or give it up with mkswap\n",
+		       bdev->name);
 		return -EINVAL;
 	}
 	if (memcmp(header->swsusp.sig, SWAP_SIGNATURE, SWAP_SIG_SIZE)) {
@@ -109,7 +110,8 @@ static int swapon(struct block_device *bdev)
 	if (!err) {
 		swap_info.bdev = bdev;
 		swap_info.pages = header->info.last_page + 1;
-		pr_info("Adding %lluk swap on %s\n", (u64)(swap_info.pages - 1) * (PAGE_SIZE >> 10), bdev->name);
+		pr_info("Adding %lluk swap on %s\n", (u64)(swap_info.pages - 1) * (PAGE_SIZE >> 10),
+			bdev->name);
 	}
 	free_page(header);
 	return err;

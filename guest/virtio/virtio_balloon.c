@@ -84,7 +84,8 @@ static int wait_for_ack(struct virtio_balloon *vb)
 
 	if (!vq)
 		return 0;
-	if (!wait_event_timeout(vb->acked, (used = balloon_request_used(vq)) || vq->broken, BALLOON_ACK_TIMEOUT))
+	if (!wait_event_timeout(vb->acked, (used = balloon_request_used(vq)) || vq->broken,
+				BALLOON_ACK_TIMEOUT))
 		return -ETIMEDOUT;
 	if (!used)
 		return -EIO;

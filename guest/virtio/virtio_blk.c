@@ -22,6 +22,7 @@
 #include "wait.h"
 
 #define VIRTBLK_MAX_REQS 32
+#define VIRTBLK_SEGMENT_BYTES (1u << 20) /* in one piece, when the device names no limit */
 #define VIRTBLK_TIMEOUT (10 * NSEC_PER_SEC)
 
 struct virtblk_req {
@@ -256,11 +257,13 @@ static int virtblk_read_limits(struct virtio_blk *vblk)
 
 	virtio_cread_le(vdev, struct virtio_blk_config, capacity, &bdev->nr_sectors);
 	/* A device that does not say takes one segment a request, of any size. */
-	if (virtio_cread_le_feature(vdev, VIRTIO_BLK_F_SEG_MAX, struct virtio_blk_config, seg_max, &seg_max) ||
+	if (virtio_cread_le_feature(vdev, VIRTIO_BLK_F_SEG_MAX, struct virtio_blk_config, seg_max,
+				    &seg_max) ||
 	    !seg_max)
 		seg_max = 1;
-	if (virtio_cread_le_feature(vdev, VIRTIO_BLK_F_SIZE_MAX, struct virtio_blk_config, size_max, &size_max))
-		size_max = 1u << 20;
+	if (virtio_cread_le_feature(vdev, VIRTIO_BLK_F_SIZE_MAX, struct virtio_blk_config, size_max,
+				    &size_max))
+		size_max = VIRTBLK_SEGMENT_BYTES;
 	if (size_max < PAGE_SIZE) {
 		pr_err("%s: segments of at most %u bytes are not supported\n", vdev->name, size_max);
 		return -EINVAL;

@@ -167,7 +167,8 @@ static irqreturn_t vm_interrupt(int irq, void *opaque)
 	struct virtqueue *vq;
 	u32 status;
 
-	status = vm_readl(vdev, VIRTIO_MMIO_INTERRUPT_STATUS) & (VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG);
+	status = vm_readl(vdev, VIRTIO_MMIO_INTERRUPT_STATUS);
+	status &= VIRTIO_MMIO_INT_VRING | VIRTIO_MMIO_INT_CONFIG;
 	if (!status)
 		return IRQ_NONE;
 	vm_writel(vdev, status, VIRTIO_MMIO_INTERRUPT_ACK);
@@ -200,7 +201,8 @@ static void vm_del_vqs(struct virtio_device *vdev)
 		vm_del_vq(vq);
 }
 
-static void vm_write_address(struct virtio_device *vdev, phys_addr_t addr, unsigned int low, unsigned int high)
+static void vm_write_address(struct virtio_device *vdev, phys_addr_t addr, unsigned int low,
+			     unsigned int high)
 {
 	vm_writel(vdev, (u32)addr, low);
 	vm_writel(vdev, addr >> 32, high);

@@ -388,7 +388,7 @@ struct virtqueue *vring_create_virtqueue(unsigned int index, unsigned int num, s
 	return &vvq->vq;
 }
 
-/* Free a queue that is not live any more. Buffers still in it are forgotten, not freed: they are the driver's. */
+/* Free a queue that is not live any more; buffers still in it stay with the driver. */
 void vring_del_virtqueue(struct virtqueue *vq)
 {
 	struct vring_virtqueue *vvq = to_vvq(vq);
