@@ -54,7 +54,7 @@ class LineTable:
             file = open_file(self._path, "debug information of")
         except ImageError:
             return []
-        with file:
+        with file, BufferedReader(file) as stream:
             status = os.fstat(file.fileno())
             if (status.st_ino, status.st_size, status.st_mtime_ns) != (
                 self._status.st_ino,
@@ -62,7 +62,7 @@ class LineTable:
                 self._status.st_mtime_ns,
             ):
                 return []
-            elf = ELFFile(BufferedReader(file))
+            elf = ELFFile(stream)
             if not elf.has_dwarf_info():
                 return []
             dwarf = elf.get_dwarf_info()  # copies the sections: the file can be closed

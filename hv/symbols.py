@@ -13,9 +13,9 @@ As in Linux's kallsyms, a function reaches to the next symbol: what hand-written
 
 import os
 from collections.abc import Iterable
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ SHF_EXECINSTR = 4
 _SYMBOL = np.dtype(
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("shndx", "<u2"), ("value", "<u8"), ("size", "<u8")]
 )
+_SECTION = np.dtype([("start", "<u8"), ("end", "<u8")])
 
 
 class Function(NamedTuple):
@@ -59,20 +60,20 @@ class SymbolTable:
         path: the ELF.
 
     Raises:
-        ImageError: it is no ELF for this machine, or its symbol table is broken. An ELF without symbols is fine:
+        ImageError: it is no ELF for this machine, or its symbol table is broken. One without symbols is fine:
             it knows no address.
     """
 
     def __init__(self, path: Path) -> None:
         name = f"symbols of {path}"
-        with open_file(path, "symbols of") as file:
+        with open_file(path, "symbols of") as file, BufferedReader(file) as stream:
             self._lines = LineTable(path, os.fstat(file.fileno()))
             self._segments = read_elf(file, name).segments
-            symbols, self._strings, code_end = _read_symbols(file, name)
-        functions = _functions(symbols, self._strings, code_end)
+            symbols, self._strings, code = _read_symbols(stream, name)
+        functions = _functions(symbols, self._strings, code)
         self._starts, self._names = functions["value"], functions["name"]
         following = np.append(self._starts[1:], [np.iinfo(np.uint64).max])
-        self._ends = np.minimum(following, code_end[functions["shndx"]])
+        self._ends = np.minimum(following, code["end"][functions["shndx"]])
 
     def function(self, address: int) -> Function | None:
         """Return the function that holds a virtual or physical address, or None."""
@@ -118,29 +119,28 @@ class Symbols:
 
 
 Records = npt.NDArray[np.void]
-Addresses = npt.NDArray[np.uint64]
 
 
-def _read_symbols(file: FileIO, name: str) -> tuple[Records, bytes, Addresses]:
-    """Return the symbol table, its strings, and where each section of code ends (0 for other sections)."""
+def _read_symbols(stream: BinaryIO, name: str) -> tuple[Records, bytes, Records]:
+    """Return the symbol table, its strings, and where each section of code lies (others are empty)."""
     from elftools.elf.elffile import ELFFile  # 55 ms: not for those who never look at a symbol
 
-    code_end = np.zeros(1 << 16, np.uint64)
+    code = np.zeros(1 << 16, _SECTION)
     try:
-        elf = ELFFile(BufferedReader(file))
+        elf = ELFFile(stream)
         section = elf.get_section_by_name(".symtab")
         if section is None:
-            return np.zeros(0, _SYMBOL), b"", code_end
+            return np.zeros(0, _SYMBOL), b"", code
         for number, part in enumerate(elf.iter_sections()):
             if part["sh_flags"] & SHF_EXECINSTR:
-                code_end[number] = part["sh_addr"] + part["sh_size"]
-        return np.frombuffer(section.data(), _SYMBOL), elf.get_section(section["sh_link"]).data(), code_end
+                code[number] = part["sh_addr"], part["sh_addr"] + part["sh_size"]
+        return np.frombuffer(section.data(), _SYMBOL), elf.get_section(section["sh_link"]).data(), code
     except Exception as error:
         # pyelftools believes its input: a broken file raises whatever its parser trips over.
         raise ImageError(f"{name}: broken symbol table ({error!r:.100}); link it anew") from None
 
 
-def _functions(symbols: Records, strings: bytes, code_end: Addresses) -> Records:
+def _functions(symbols: Records, strings: bytes, code: Records) -> Records:
     """Return what names code, one symbol an address, sorted.
 
     Assembly often has no type (NOTYPE); names that begin with `.` or `$` are the assembler's own marks.
@@ -149,8 +149,9 @@ def _functions(symbols: Records, strings: bytes, code_end: Addresses) -> Records
     kind, binding = symbols["info"] & 15, symbols["info"] >> 4
     initials = np.frombuffer(strings, np.uint8)[symbols["name"]]
     named = ~np.isin(initials, np.frombuffer(b"\0.$", np.uint8))
-    code = symbols["value"] < code_end[symbols["shndx"]]
-    keep = named & code & np.isin(kind, (STT_NOTYPE, STT_FUNC))
+    section = code[symbols["shndx"]]
+    inside = (section["start"] <= symbols["value"]) & (symbols["value"] < section["end"])
+    keep = named & inside & np.isin(kind, (STT_NOTYPE, STT_FUNC))
     best_first = np.lexsort((symbols["name"], binding != STB_GLOBAL, kind != STT_FUNC, symbols["value"]))
     ordered = symbols[best_first[keep[best_first]]]
     _, first = np.unique(ordered["value"], return_index=True)
