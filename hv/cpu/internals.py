@@ -115,7 +115,6 @@ _PROBES = {
     "ENV_FRM": ("FRM", 5),
     "ENV_MIE": ("MIE", 0x88),
     "ENV_MIDELEG": ("MIDELEG", 0x222),
-    "ENV_SATP": ("SATP", 8 << 60 | 0x1_2345),
     "ENV_STVAL": ("STVAL", 0x1001),
     "ENV_MTVAL": ("MTVAL", 0x2002),
     "ENV_MEDELEG": ("MEDELEG", 0xB109),
@@ -135,6 +134,7 @@ _NEIGHBOURS = (
     ("ENV_BADADDR", "ENV_FRM", 8),
     ("ENV_SPTBR", "ENV_MIDELEG", 8),
     ("ENV_SATP", "ENV_SPTBR", 8),
+    ("ENV_STVAL", "ENV_SATP", 8),
     ("ENGINE_NO_EXIT_REQUEST", "ENGINE_FLAGS", 2),
 )
 """Fields that nothing public shows, each at its distance from one that is proved."""

@@ -1,0 +1,78 @@
+/*
+ * Code that is changed by other ways than the address it runs at: through another mapping of its page, over the end of a
+ * page, by the host. Each must be seen after a fence.i.
+ */
+#include "guest.h"
+
+static u16 pages[2][2048] PAGE_ALIGNED;
+
+volatile u64 rounds;	/* written by the host between two rounds of host_writes */
+
+#define WRITTEN 1
+#define EXECUTED 16
+
+static void supervisor(void)
+{
+	volatile u32 *word = (volatile u32 *)window(WRITTEN, 0);
+	volatile u16 *half = (volatile u16 *)window(WRITTEN, 0);
+	u64 (*inside)(void) = (u64 (*)(void))window(EXECUTED, 0);
+	u64 (*across)(void) = (u64 (*)(void))window(EXECUTED, 0xffe);
+	u64 seen = 0;
+
+	for (u64 i = 0; i < 2; i++) {
+		map_page(WRITTEN + i, (u64)pages[i], PTE_V | PTE_R | PTE_W | PTE_A | PTE_D);
+		map_page(EXECUTED + i, (u64)pages[i], PTE_V | PTE_R | PTE_X | PTE_A);
+	}
+	/* li a0, i; ret */
+	for (u64 i = 1; i < 6; i++) {
+		word[0] = 0x00000513 | i << 20;
+		word[1] = 0x00008067;
+		fence_i();
+		seen = seen << 4 | inside();
+	}
+	report("written through another mapping", seen);
+
+	/* The same with the first half of li in one page and its number in the next. */
+	half[2047] = 0x0513;
+	half[2049] = 0x8067;
+	half[2050] = 0;
+	seen = 0;
+	for (u64 i = 1; i < 6; i++) {
+		half[2048] = i << 4;
+		fence_i();
+		seen = seen << 4 | across();
+	}
+	report("over the end of a page", seen);
+}
+
+void aliases(void)
+{
+	trap_init();
+	paging_init();
+	run_in(MODE_S, supervisor);
+}
+
+/* The host changes the function at its physical address whenever this waits. */
+u32 rewritten[2] __attribute__((aligned(8))) = { 0x00100513, 0x00008067 };
+
+static void call_rewritten(void)
+{
+	u64 (*function)(void) = (u64 (*)(void))window(EXECUTED, (u64)rewritten & 0xfff);
+	u64 seen = 0;
+
+	map_page(EXECUTED, (u64)rewritten & -4096UL, PTE_V | PTE_R | PTE_X | PTE_A);
+	for (u64 i = 1; i < 6; i++) {
+		seen = seen << 4 | function();
+		while (rounds != i)
+			wfi();
+		fence_i();
+	}
+	report("written by the host", seen);
+}
+
+void host_writes(void)
+{
+	trap_init();
+	paging_init();
+	run_in(MODE_S, call_rewritten);
+}
