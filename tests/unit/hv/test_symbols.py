@@ -277,7 +277,7 @@ def test_a_call_at_the_end_of_a_function_is_that_functions(symbols: Symbols) -> 
 
 @pytest.mark.peers
 def test_a_guest_on_qemu_has_a_whole_backtrace(symbols: Symbols, tmp_path: Path) -> None:
-    """A real guest, stopped at its prompt, gives a chain of known functions with lines, none of them twice."""
+    """A real guest, stopped at its prompt, gives a chain of known functions, none of them twice."""
     with Qemu(images.FIRMWARE, images.GUEST) as qemu:
         qemu.console.expect(r"thaw:0> ")
         qemu.qmp.execute("stop")
