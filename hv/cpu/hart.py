@@ -61,7 +61,7 @@ class Hart:
         memory.on_write = self.invalidate
 
     def attach(self, regions: Iterable[Region]) -> None:
-        """Map the devices; once, before the first run. Devices hold wires into the hart, so the hart comes first.
+        """Map the devices; once, before the first run. They hold wires into the hart, so it comes first.
 
         Args:
             regions: guest physical address, bytes decoded, device.
@@ -232,6 +232,10 @@ class Hart:
     def csr(self, name: str) -> int:
         """Return a CSR; raises KeyError for a name that is not in `hv.cpu.riscv.CSRS`."""
         return self._registers.csr(name)
+
+    def write_csr(self, name: str, value: int) -> None:
+        """Write a CSR as M-mode would; read-only ones and fields stay as they are."""
+        self._registers.write_csr(name, value)
 
     def regs(self) -> dict[str, int]:
         """Return what a report on a dead guest needs: pc, x registers by ABI name, mode, CSRs of traps."""

@@ -15,6 +15,7 @@ from devices.power import Power, PowerRequest
 from devices.uart import Uart
 from hv import board
 from hv.cpu import Hart, HartStop
+from hv.cpu.mmio import Region
 from hv.cpu.riscv import MEIP, MSIP, SEIP
 
 SECOND = 1_000_000_000
@@ -55,12 +56,17 @@ class Pin:
 class Board:
     """A machine that runs one guest program. A context manager.
 
+    Args:
+        image: the guest programs.
+        program: the one to run.
+        extra: more devices: address, size, device.
+
     Attributes:
         output: bytes that came out of the UART.
         request: what the guest asked of the platform.
     """
 
-    def __init__(self, image: Image, program: str) -> None:
+    def __init__(self, image: Image, program: str, extra: Iterable[Region] = ()) -> None:
         self.image = image
         self.output = bytearray()
         self.request: PowerRequest | None = None
@@ -69,15 +75,13 @@ class Board:
         self.clint = Clint(hart, Pin(hart, MSIP))
         self.plic = Plic(board.PLIC_SOURCES, [Pin(hart, MEIP), Pin(hart, SEIP)])
         self.uart = Uart(self.plic.line(board.UART.irq), self.output.append)
-        hart.attach(
-            (place.base, place.size, device)
-            for place, device in (
-                (board.CLINT, self.clint),
-                (board.PLIC, self.plic),
-                (board.UART, self.uart),
-                (board.TEST, Power(self._power)),
-            )
+        devices = (
+            (board.CLINT, self.clint),
+            (board.PLIC, self.plic),
+            (board.UART, self.uart),
+            (board.TEST, Power(self._power)),
         )
+        hart.attach([*((place.base, place.size, device) for place, device in devices), *extra])
         for address, data in image.segments:
             self.memory.write(address, data)
         self.poke("selected_program", image.symbols[program])
@@ -129,7 +133,7 @@ class Board:
 
     def digest(self) -> str:
         """Return a hash of all RAM."""
-        return sha256(self.memory.ram).hexdigest()
+        return sha256(self.memory.ram.data).hexdigest()
 
     def save(self) -> dict[str, Any]:
         """Return the whole board as plain data."""

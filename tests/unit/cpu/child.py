@@ -1,6 +1,7 @@
 """Runs a guest program in a process of its own: `python -m tests.unit.cpu.child ELF PROGRAM [STATE]`.
 
-Prints one line of JSON: what the program printed, the clock, the hash of RAM, and whether anything had to be compiled.
+Prints one line of JSON: what the program printed, the clock, the hash of RAM, and whether anything had to be
+compiled.
 """
 
 import json
@@ -18,7 +19,10 @@ def compiled_anew() -> list[str]:
     """Return the hooks that did not come out of the cache."""
     modules = (block, csr, interrupts, loop, mmu, trap)
     hooks: dict[str, Any] = {
-        name: thing for module in modules for name, thing in vars(module).items() if hasattr(thing, "cache_hits")
+        name: thing
+        for module in modules
+        for name, thing in vars(module).items()
+        if hasattr(thing, "cache_hits")
     }
     misses = [name for name, hook in hooks.items() if not hook.cache_hits]
     run: Any = loop.run
@@ -31,7 +35,12 @@ def main() -> None:
         if len(sys.argv) > 3:
             board.restore(pickle.loads(Path(sys.argv[3]).read_bytes()))
         text = board.finish()
-        outcome = {"text": text, "ns": board.hart.now_ns, "digest": board.digest(), "compiled": compiled_anew()}
+        outcome = {
+            "text": text,
+            "ns": board.hart.now_ns,
+            "digest": board.digest(),
+            "compiled": compiled_anew(),
+        }
     assert hv.cpu.__file__
     print(json.dumps(outcome))
 

@@ -1,10 +1,11 @@
 """The guest programs, compiled once a session."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
+from hv.cpu.mmio import Region
 from hv.images import build
 from tests.unit.cpu.board import Board, Image
 
@@ -21,12 +22,12 @@ def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
 
 
 @pytest.fixture
-def boot(image: Image) -> Iterator[Callable[[str], Board]]:
+def boot(image: Image) -> Iterator[Callable[..., Board]]:
     """Make boards with a program selected; they are closed after the test."""
     boards: list[Board] = []
 
-    def make(program: str) -> Board:
-        boards.append(Board(image, program))
+    def make(program: str, extra: Iterable[Region] = ()) -> Board:
+        boards.append(Board(image, program, extra))
         return boards[-1]
 
     yield make

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from hv import board as places
 from hv.cpu import HartStop
 from hv.cpu.riscv import (
     FETCH_ACCESS_FAULT,
@@ -17,7 +18,6 @@ from hv.cpu.riscv import (
     STORE_ACCESS_FAULT,
     STORE_PAGE_FAULT,
 )
-from hv import board as places
 from tests.unit.cpu.board import SECOND, Board
 
 NOTHING = 0x20_0000
@@ -76,7 +76,7 @@ def test_many_traps_from_one_place_are_no_fault(boot: Callable[[str], Board]) ->
 
 
 def test_a_guest_that_sleeps_is_not_dead(boot: Callable[[str], Board]) -> None:
-    """A wfi with nothing to wait for is IDLE, with the clock where it was, however often the run is taken up."""
+    """A wfi with nothing to wait for is IDLE, with the clock where it was, however often it is run."""
     board = boot("sleep")
     assert board.run() is HartStop.IDLE
     now = board.hart.now_ns

@@ -9,7 +9,7 @@ from hv.errors import HostError
 @pytest.mark.parametrize("name", internals.OFFSETS)
 @pytest.mark.parametrize("distance", [-8, 8])
 def test_a_wrong_expectation_is_refused(name: str, distance: int) -> None:
-    """Each offset that is off by a word makes the start fail with one line that says which version is wanted."""
+    """An offset that is off by a word makes the start fail with one line that names the version wanted."""
     with pytest.raises(HostError, match=r"unicorn==2\.1\.4") as refusal:
         internals.verify(internals.OFFSETS | {name: internals.OFFSETS[name] + distance})
     assert "\n" not in str(refusal.value)

@@ -36,16 +36,23 @@ def run_on_qemu(image: Image, program: str) -> str:
     select = f"loader,addr={image.symbols['selected_program']},data={image.symbols[program]},data-len=8"
     machine = ["-machine", "virt", "-m", "8M", "-display", "none", "-serial", "stdio"]
     command = [find_qemu(), *machine, "-bios", "none", "-kernel", str(image.path), "-device", select]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True, text=True)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True, text=True
+    )
     return done.stdout
 
 
 def test_pending_interrupts_are_taken_in_the_order_of_the_specification(boot: Callable[[str], Board]) -> None:
     """External goes before software before timer, in each mode, not the lowest number first."""
-    taken = [int(line.removeprefix("taken = "), 16) & 0xFF for line in boot("priorities").finish().splitlines()]
+    taken = [
+        int(line.removeprefix("taken = "), 16) & 0xFF for line in boot("priorities").finish().splitlines()
+    ]
     assert taken == [9, 1, 5, 3, 7, 9, 1, 5]
 
 
 def test_code_written_through_another_mapping_is_executed(boot: Callable[[str], Board]) -> None:
-    """A store through an alias of a page changes what runs there after a fence.i, also over the end of a page."""
-    assert boot("aliases").finish() == "written through another mapping = 12345\nover the end of a page = 12345\n"
+    """A store through an alias of a page changes what runs there after a fence.i, also over a page's end."""
+    assert (
+        boot("aliases").finish()
+        == "written through another mapping = 12345\nover the end of a page = 12345\n"
+    )

@@ -62,13 +62,15 @@ def test_the_program_uses_what_it_should(expected: Outcome) -> None:
 
 @pytest.mark.parametrize("length", [23_000, 997], ids=["a thousand slices", "of odd length"])
 def test_slices_make_no_difference(image: Image, expected: Outcome, length: int) -> None:
-    """The same console input at the same virtual times gives the same clock and RAM, however the run is cut."""
+    """Console input at the same virtual times gives the same clock and RAM, however the run is cut."""
     with Board(image, PROGRAM) as board:
         assert run_typed(board, itertools.repeat(length)) == expected
 
 
 @given(lengths=st.lists(st.integers(1, 2_000_000), min_size=1, max_size=8))
-def test_no_sequence_of_slices_makes_a_difference(image: Image, expected: Outcome, lengths: list[int]) -> None:
+def test_no_sequence_of_slices_makes_a_difference(
+    image: Image, expected: Outcome, lengths: list[int]
+) -> None:
     """Any sequence of slice lengths, repeated, ends like the uncut run."""
     with Board(image, PROGRAM) as board:
         assert run_typed(board, itertools.cycle([*lengths, 100_000])) == expected
@@ -79,7 +81,13 @@ def run_child(image: Image, *arguments: str, **environment: str) -> dict[str, ob
     command = [sys.executable, "-m", "tests.unit.cpu.child", str(image.path), PROGRAM, *arguments]
     root = Path(__file__).resolve().parents[3]
     done = subprocess.run(
-        command, cwd=root, env=os.environ | environment, capture_output=True, check=True, text=True, timeout=120
+        command,
+        cwd=root,
+        env=os.environ | environment,
+        capture_output=True,
+        check=True,
+        text=True,
+        timeout=120,
     )
     found = json.loads(done.stdout)
     assert isinstance(found, dict)

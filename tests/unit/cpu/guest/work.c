@@ -5,7 +5,7 @@
 
 void arithmetic(void)
 {
-	u64 a = 1, b = 2, n = 20000000;
+	u64 a = 1, b = 2, n = 100000000;
 
 	asm volatile("1:\n\tadd %0, %0, %1\n\txor %1, %1, %0\n\tsrli t0, %0, 7\n\tadd %1, %1, t0\n\t"
 		     "addi %2, %2, -1\n\tbnez %2, 1b" : "+r"(a), "+r"(b), "+r"(n) : : "t0");
@@ -44,7 +44,7 @@ void mixed(void)
 	u64 hash = 0;
 	u32 random = 12345;
 
-	for (int round = 0; round < 4; round++) {
+	for (int round = 0; round < 24; round++) {
 		memset(sieve, 1, sizeof(sieve));
 		for (u64 i = 2; i < sizeof(sieve); i++) {
 			if (!sieve[i])
