@@ -57,7 +57,7 @@ def image(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(("policy", "ballooned"), [("e0", TARGET), ("e4", 0)])
 def test_what_the_host_has_is_not_in_the_image(image: Path, policy: str, ballooned: int) -> None:
-    """A guest that sleeps inflated (e0) leaves its balloon out of the image; after deflating (e4) there is none."""
+    """A guest that sleeps inflated (e0) leaves its balloon out of the image; e4 deflates first."""
     config = MachineConfig(ram=RAM, balloon=TARGET, append=f"balloon.policy={policy}")
     header, fingerprint = hibernate(config, image)
     assert header.pages_ballooned == ballooned
