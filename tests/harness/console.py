@@ -76,8 +76,22 @@ class SerialConsole:
         """Wait for the shell's prompt; return the status that it shows. Raises ConsoleError."""
         return int(self.expect(PROMPT, within)[1])
 
+    def wait_closed(self, within: float = 30) -> None:
+        """Take all that comes until the line closes: a full line would stop a machine that still prints.
+
+        Raises ConsoleError when it is still open after `within` seconds.
+        """
+        deadline = time.monotonic() + within
+        while self._read(deadline, "the end of the line"):
+            pass
+
     def _receive(self, deadline: float, awaited: str) -> None:
         """Take what is there, or wait for it."""
+        if not self._read(deadline, awaited):
+            raise ConsoleError(f"the line closed before {awaited!r}; last was:\n{self.text[-2000:]}")
+
+    def _read(self, deadline: float, awaited: str) -> bool:
+        """Take what is there, or wait for it; false when the line is closed."""
         self._line.settimeout(max(deadline - time.monotonic(), 0.001))
         try:
             data = self._line.recv(1 << 16)
@@ -85,6 +99,5 @@ class SerialConsole:
             raise ConsoleError(f"{awaited!r} did not come in time; last was:\n{self.text[-2000:]}") from None
         except ConnectionResetError:
             data = b""
-        if not data:
-            raise ConsoleError(f"the line closed before {awaited!r}; last was:\n{self.text[-2000:]}")
         self.text += ANSI.sub("", data.decode("utf-8", "replace")).replace("\r", "")
+        return bool(data)

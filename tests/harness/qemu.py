@@ -49,6 +49,11 @@ class Qemu(QemuProcess):
         super().__init__(arguments, ["serial"])
         self.console = SerialConsole(self.sockets["serial"])
 
+    def wait_exit(self, within: float = 30) -> int:
+        """Wait until QEMU ends by itself, taking what the guest still prints; return its exit status."""
+        self.console.wait_closed(within)
+        return super().wait_exit(within)
+
     def set_balloon(self, pages: int) -> None:
         """Ask the guest for a balloon of `pages`; QEMU's own figure is the RAM that remains, in bytes."""
         self.qmp.execute("balloon", value=self.ram - pages * board.PAGE_SIZE)
