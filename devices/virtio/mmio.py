@@ -219,7 +219,6 @@ class VirtioMmio(RegisterDevice):
         queue = self._selected()
         negotiated = self._status & VIRTIO_CONFIG_S_FEATURES_OK and self._has(VIRTIO_F_RING_RESET)
         if queue and value == 1 and negotiated:
-            self._notified &= ~(1 << self._queue_sel)
             self._queues[self._queue_sel] = QueueRegisters(queue.max_size)
 
     def write_queue_notify(self, value: int) -> None:

@@ -35,7 +35,7 @@ def next_status(status: int, written: int, acceptable: bool) -> int:
     `acceptable` says whether the device takes the features that the driver chose.
     """
     for bit, before in STEPS:
-        if not written & bit or status & bit or status & before != before:
+        if not written & bit or status & before != before:
             continue
         if bit == VIRTIO_CONFIG_S_FEATURES_OK and not acceptable:
             continue

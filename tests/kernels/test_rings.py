@@ -52,15 +52,25 @@ def any_ring(draw: st.DrawFn) -> tuple[bytearray, Layout]:
     """Draw a ring field by field, with one indirect table, so that a failure shrinks to what matters."""
     size = draw(st.sampled_from((1, 2, 4, 8)))
     position = draw(st.sampled_from((0, 7, 0xFFFF)))
-    booleans = st.booleans()
-    ring = Layout(BASE, size, 0, 0x400, 0x800, draw(booleans), draw(booleans), position, position, position)
+    ring = Layout(
+        BASE,
+        size,
+        0,
+        0x400,
+        0x800,
+        *draw(st.tuples(st.booleans(), st.booleans())),
+        position,
+        position,
+        position,
+    )
     ram = bytearray(RAM_BYTES)
     for i, entry in enumerate(draw(st.lists(entries, max_size=size))):
         struct.pack_into("<QIHH", ram, 16 * i, *entry)
     table = draw(st.lists(entries, max_size=4))
     for i, entry in enumerate(table):
         struct.pack_into("<QIHH", ram, 0xC00 + 16 * i, *entry)
-    if table and draw(booleans):
+    led_to = draw(st.booleans())
+    if table and led_to:
         struct.pack_into("<QIHH", ram, 0, BASE + 0xC00, 16 * len(table), draw(st.sampled_from((4, 5, 6))), 0)
     for i, head in enumerate(draw(st.lists(st.integers(0, size), max_size=size))):
         struct.pack_into("<H", ram, 0x404 + 2 * i, head)
