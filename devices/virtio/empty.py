@@ -1,4 +1,5 @@
-"""A virtio-mmio slot with nothing in it: magic and version answer, and DeviceID 0 says that there is no device.
+"""A virtio-mmio slot with nothing in it: magic and version answer, and DeviceID 0 says that there is no
+device.
 
 Spec: virtio 1.4, "MMIO Device Register Layout": a driver ignores such a device without an error.
 """

@@ -92,11 +92,6 @@ class VirtioMmio(RegisterDevice):
         """Whether `service()` has something to do."""
         return self._running and self._notified != 0
 
-    @property
-    def status(self) -> int:
-        """The device status, VIRTIO_CONFIG_S_* bits."""
-        return self._status
-
     def service(self) -> None:
         """Run the queues that were notified; the CPU must not be running."""
         while self.pending:

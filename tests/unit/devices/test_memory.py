@@ -39,7 +39,7 @@ def test_every_access_is_checked(addr: int, length: int) -> None:
     memory = GuestMemory.allocate(BASE, SIZE)
     told: list[tuple[int, int]] = []
     memory.on_write = lambda at, n: told.append((at, n))
-    if BASE <= addr and addr + length <= BASE + SIZE:
+    if addr >= BASE and addr + length <= BASE + SIZE:
         memory.write(addr, b"\x5a" * length)
         assert memory.read(addr, length) == b"\x5a" * length
         assert int(memory.ram.sum()) == 0x5A * length

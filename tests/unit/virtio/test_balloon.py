@@ -101,6 +101,7 @@ def test_a_target_outlives_a_reset_and_is_seen_without_a_new_interrupt() -> None
     balloon.set_target(100)
     driver.reset()
     balloon.set_target(200)
+    assert balloon.target_pages == 200
     assert not driver.slot.wire.level
     driver.start()
     assert driver.config(0) == 200
