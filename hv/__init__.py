@@ -1,1 +1,1 @@
-"""The hypervisor: board, CPU, machine, hibernation image, command line. It imports `devices`; nothing imports it back."""
+"""The hypervisor: board, CPU, machine, host image, command line. It imports `devices`, never the reverse."""

@@ -9,7 +9,7 @@ Standard library only: the build runs it before anything is installed.
 from dataclasses import dataclass
 
 PAGE_SIZE = 4096
-"""Bytes in a page; balloon PFNs are in this unit whatever the guest's page size (VIRTIO_BALLOON_PFN_SHIFT)."""
+"""Bytes in a page; balloon PFNs are in this unit whatever the guest's is (VIRTIO_BALLOON_PFN_SHIFT)."""
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -40,7 +40,7 @@ VIRTIO_SLOTS = tuple(Region(0x1000_1000 + 0x1000 * slot, 0x1000, irq=1 + slot) f
 """The eight virtio-mmio windows; slot i has irq 1 + i."""
 
 PLIC_SOURCES = 95
-"""Highest PLIC source number (`riscv,ndev` in QEMU 7.2)."""
+"""Highest PLIC source number; the last that QEMU 7.2's enable bits cover (its tree says one more)."""
 
 MTIME_HZ = 10_000_000
 """Frequency of mtime and of the `time` CSR: one tick is 100 ns."""
@@ -60,10 +60,10 @@ KERNEL_BASE = DRAM_BASE + FIRMWARE_SIZE
 FINISHER_PASS = 0x5555
 FINISHER_RESET = 0x7777
 FINISHER_FAIL = 0x3333
-"""Values of SiFive's test finisher (`hw/misc/sifive_test.c`): power off, reset, fail with a code in bits 31:16."""
+"""SiFive's test finisher (`hw/misc/sifive_test.c`): power off, reset, fail with a code in bits 31:16."""
 
 SLEEP_OFFSET = 0x8
-"""Our one addition to the board: a platform-sleep register behind the finisher (`thawvisor,platform-sleep`)."""
+"""Our addition to the board: a platform-sleep register behind the finisher (`thawvisor,platform-sleep`)."""
 
 FINISHER_HIBERNATE = 0x4444
 """Written to the platform-sleep register: save RAM to the host image and power off."""

@@ -1,8 +1,8 @@
 """Both sides' books: what the guest says of its pages, what the host knows of them, and whether they agree.
 
-An entry is taken at a moment when the guest stands at its prompt. The guest's figures come from its own shell (`mem`,
-`balloon`), the host's from the device model and from the memfd: neither side is told the other's. Counts are pages of
-4 KiB.
+An entry is taken at a moment when the guest stands at its prompt. The guest's figures come from its own
+shell (`mem`, `balloon`), the host's from the device model and from the memfd: neither side is told the
+other's. Counts are pages of 4 KiB.
 """
 
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ from hv.machine import Machine
 from hv.shell import GuestShell
 
 SLACK_PAGES = 64
-"""How far the kernel's own memory (stacks, slabs, rings) may move between two entries without being called a leak."""
+"""How far the kernel's own memory (stacks, slabs, rings) may move between entries and be no leak."""
 
 
 class GuestBooks(NamedTuple):
@@ -147,7 +147,10 @@ def balance(entries: Iterable[Entry]) -> Iterator[Finding]:
         first = first or entry
         guest, host = entry.guest, entry.host
         differences = {
-            "the guest counts {} pages in its balloon, the host was given {}": (guest.num_pages, host.ballooned),
+            "the guest counts {} pages in its balloon, the host was given {}": (
+                guest.num_pages,
+                host.ballooned,
+            ),
             "the guest counts {} offline pages, the host was given {}": (guest.offline, host.ballooned),
             "the guest last reported {} pages, config `actual` says {}": (guest.actual, host.actual),
             "config `actual` says {}, the host was given {} pages": (host.actual, host.ballooned),

@@ -1,7 +1,7 @@
 """The bus: which device answers which physical address.
 
-A `Bus` is filled once, while the machine is put together, and then only read: the hart maps each window into its
-address space and calls the device with an offset. Nothing here runs while the guest does.
+A `Bus` is filled once, while the machine is put together, and then only read: the hart maps each window into
+its address space and calls the device with an offset. Nothing here runs while the guest does.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,9 @@ class Bus:
 
     def taken(self, region: Region) -> bool:
         """Whether a device answers anywhere in the region."""
-        return any(w.base < region.base + region.size and region.base < w.base + w.size for w in self._windows)
+        return any(
+            w.base < region.base + region.size and region.base < w.base + w.size for w in self._windows
+        )
 
     def __iter__(self) -> Iterator[Window]:
         """Iterate over the windows, in order of attachment."""

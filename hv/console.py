@@ -1,7 +1,8 @@
 """The host's end of the guest's serial line: what the guest printed, when, and what we are waiting to see.
 
-The UART hands over each byte as the guest stores it. A line that a caller waits for stops the hart at the very block
-that completed it, so the virtual time at which the host answers is the guest's doing and not the slice's.
+The UART hands over each byte as the guest stores it. A line that a caller waits for stops the hart at the
+very block that completed it, so the virtual time at which the host answers is the guest's doing and not the
+slice's.
 """
 
 import re
@@ -63,8 +64,9 @@ class Console:
     def watch(self, pattern: str, *, fresh: bool = False) -> None:
         """Stop the hart when the line being printed first matches `pattern` (a regular expression).
 
-        The match, once there, stands in `match`. A new watch forgets the old one. A line end is never part of the
-        text: a pattern that should wait for a whole line ends in something only its last characters can match.
+        The match, once there, stands in `match`. A new watch forgets the old one. A line end is never part
+        of the text: a pattern that should wait for a whole line ends in something only its last characters
+        can match.
 
         Args:
             pattern: searched in the line as far as it has come, at each byte.

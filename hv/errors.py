@@ -8,7 +8,8 @@ ThawvisorError          one line that names the cause and the fix; the command l
 ```
 
 A guest's fault is no exception: it ends a run with a `StopReason` (`hv.machine`). A device's own errors
-(`devices.errors.DeviceError`) are the guest's doing and stay inside the device. Whatever else escapes is our bug.
+(`devices.errors.DeviceError`) are the guest's doing and stay inside the device. Whatever else escapes is our
+bug.
 """
 
 

@@ -1,10 +1,10 @@
 """The machine: board, hart and devices put together, and the loop that runs them.
 
-Theory of operation. The hart executes until something needs the host: a device was written to (`kick`), the watched
-console line came, the virtual time is up, the guest cannot go on. Between two slices, and only there, the devices do
-their work (DMA inside an access would change code under the block that is running), then the caller's condition is
-looked at, then the hart goes on. Every one of these moments is fixed by the guest's own instructions, so a run is a
-function of its inputs however it is sliced.
+Theory of operation. The hart executes until something needs the host: a device was written to (`kick`), the
+watched console line came, the virtual time is up, the guest cannot go on. Between two slices, and only
+there, the devices do their work (DMA inside an access would change code under the block that is running),
+then the caller's condition is looked at, then the hart goes on. Every one of these moments is fixed by the
+guest's own instructions, so a run is a function of its inputs however it is sliced.
 
 A guest that dies ends in a `Stop` with a report (`hv.report`), never in an exception.
 """
@@ -195,7 +195,8 @@ class Machine:
 
         Args:
             until_ns: virtual time at which the budget is spent.
-            until: the caller's condition, looked at before the first instruction and then each time a device was
+            until: the caller's condition, looked at before the first instruction and then each time a device
+            was
                 written to or a watched console line came.
 
         Returns:
@@ -291,7 +292,9 @@ class Machine:
         wanted = {disk.slot for disk in self.config.disks}
         for slot in (self.config.balloon_slot, *wanted):
             if slot is not None and not 0 <= slot < len(board.VIRTIO_SLOTS):
-                raise ConfigError(f"virtio-mmio slot {slot}: the board has slots 0 to {len(board.VIRTIO_SLOTS) - 1}")
+                raise ConfigError(
+                    f"virtio-mmio slot {slot}: the board has slots 0 to {len(board.VIRTIO_SLOTS) - 1}"
+                )
         if self.balloon is not None:
             wanted.add(self.config.balloon_slot)
             yield "balloon", self.config.balloon_slot, self.balloon

@@ -1,4 +1,4 @@
-"""What a stopped guest leaves for people: why it stopped and, when it died, registers and a symbolised backtrace."""
+"""What a stopped guest leaves for people: why it stopped; when it died, registers and a backtrace."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +38,7 @@ def _registers(machine: Machine) -> Iterator[str]:
 
 
 def _backtrace(machine: Machine) -> Iterator[str]:
-    """Walk the frames of firmware and kernel; firmware addresses are physical, the kernel's go through satp."""
+    """Walk the frames: the firmware's addresses are physical, the kernel's go through satp."""
     hart, memory = machine.hart, machine.memory
     symbols = Symbols(filter(_has_symbols, (machine.config.bios, machine.config.kernel)))
     satp = hart.csr("satp")

@@ -1,7 +1,7 @@
 """The toy kernel's shell, driven from the host.
 
-The protocol is the guest's (`guest/shell/`): the prompt is `thaw:RC> ` with the status of the last command, 0 or a
-negative errno, and commands answer in lines of `key value`.
+The protocol is the guest's (`guest/shell/`): the prompt is `thaw:RC> ` with the status of the last command,
+0 or a negative errno, and commands answer in lines of `key value`.
 """
 
 import errno
@@ -25,7 +25,8 @@ class Reply:
         status: 0, or a negative errno.
         lines: the lines it printed, kernel messages included.
         values: its `key value` lines; numbers as int.
-        stop: how the machine stopped: CONDITION at the next prompt, else what ended it (POWEROFF after `poweroff`).
+        stop: how the machine stopped: CONDITION at the next prompt, else what ended it (POWEROFF after
+        `poweroff`).
     """
 
     command: str
@@ -52,7 +53,7 @@ class Reply:
 
 
 def parse_values(lines: tuple[str, ...]) -> dict[str, int | str]:
-    """Read `key value` lines; decimal values become int, anything else stays text; other lines are passed over."""
+    """Read `key value` lines: decimal values become int, others stay text; other lines are passed over."""
     values: dict[str, int | str] = {}
     for line in lines:
         match line.split():

@@ -1,6 +1,7 @@
 """The command `thawvisor`: one file a verb, imported only when the verb is used.
 
-`thawvisor --help` must not pay for numba and unicorn, so the group knows each verb's module and help line as data.
+`thawvisor --help` must not pay for numba and unicorn, so the group knows each verb's module and help line as
+data.
 """
 
 import importlib

@@ -17,15 +17,24 @@ DISK_MARGIN = 16 * board.MIB
 
 
 @click.command("demo")
-@click.option("--image", "carrier", type=click.Choice([c.value for c in Carrier]), default="swap", show_default=True,
-              help="Who carries the image: the guest's swap, or the platform's host image.")  # fmt: skip
+@click.option(
+    "--image",
+    "carrier",
+    type=click.Choice([c.value for c in Carrier]),
+    default=Carrier.SWAP.value,
+    show_default=True,
+    help="Who carries the image: the guest's swap, or the platform's host image.",
+)
 @click.option("-m", "ram", type=Size(), default="128M", show_default=True, help="Guest RAM.")
-@click.option("--touch", type=Size(), default="32M", show_default=True, help="Memory the guest fills and verifies.")
+@click.option(
+    "--touch", type=Size(), default="32M", show_default=True, help="Memory the guest fills and verifies."
+)
 @click.option("--balloon", type=Size(), default="48M", show_default=True, help="Size of the balloon.")
 @click.option("--policy", default="e4", show_default=True, help="The driver's PM policy (balloon.policy).")
 @click.option("--keep", type=FILE, help="Keep the disk or host image in this folder.")
 def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep: Path | None) -> None:
-    """Boot, touch memory, inflate, hibernate, end the process; resume in a new one and check both sides' books.
+    """Boot, touch memory, inflate, hibernate, end the process; resume in a new one and check both sides'
+    books.
 
     The exit status is 0 only if the memory is intact and the books balance.
     """

@@ -26,7 +26,9 @@ def _ours() -> str:
 
     homes = {Path(package.__file__ or "").resolve().parents[1] for package in (hv, devices)}
     if len(homes) != 1:
-        raise RuntimeError(f"hv and devices come from different places: {sorted(map(str, homes))}; reinstall thawvisor")
+        raise RuntimeError(
+            f"hv and devices come from different places: {sorted(map(str, homes))}; reinstall thawvisor"
+        )
     return f"thawvisor {importlib.metadata.version('thawvisor')}, hv and devices from {homes.pop()}"
 
 
@@ -45,7 +47,9 @@ def _memory() -> str:
     held = memory.resident_bytes()
     memory.discard(0, 8 * PAGE_SIZE)
     if memory.resident_bytes() != held - 8 * PAGE_SIZE or memory.ram[0]:
-        raise RuntimeError("pages given back to the host still take memory: is /dev/shm's file system unusual here?")
+        raise RuntimeError(
+            "pages given back to the host still take memory: is /dev/shm's file system unusual here?"
+        )
     return "pages given back really leave the host's memory"
 
 

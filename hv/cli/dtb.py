@@ -19,13 +19,15 @@ def command() -> None:
 @machine_options
 @click.option("-o", "output", type=FILE, help="File to write; standard output when not given.")
 def dump(config: MachineConfig, output: Path | None) -> None:
-    """Write the flattened device tree (binary; `dtc -I dtb -O dts` reads it) of a machine with these options."""
+    """Write the device tree of a machine with these options (binary; `dtc -I dtb -O dts` reads it)."""
     from hv.machine import plan
 
     tree = plan(config).tree
     if output is not None:
         output.write_bytes(tree)
     elif sys.stdout.isatty():
-        raise ConfigError("the tree is binary: give -o FILE, or pipe it, as in `thawvisor dtb dump | dtc -I dtb -O dts`")
+        raise ConfigError(
+            "the tree is binary: give -o FILE, or pipe it, as in `thawvisor dtb dump | dtc -I dtb -O dts`"
+        )
     else:
         sys.stdout.buffer.write(tree)

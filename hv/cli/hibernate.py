@@ -16,7 +16,9 @@ from hv.shell import GuestShell
 @click.command("hibernate")
 @click.argument("image", type=FILE)
 @machine_options
-@click.option("--type", "lines", multiple=True, help="A shell command to type first; may be given several times.")
+@click.option(
+    "--type", "lines", multiple=True, help="A shell command to type first; may be given several times."
+)
 def command(image: Path, config: MachineConfig, lines: tuple[str, ...]) -> None:
     """Boot the toy kernel, type the given commands, hibernate it into the host image IMAGE."""
     if not image.parent.is_dir():

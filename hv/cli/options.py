@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -16,7 +16,7 @@ class Size(click.ParamType[int]):
     """A size in bytes: `256M`, `2G`, `64K`; a bare number is MiB, as in QEMU's -m."""
 
     name = "size"
-    _UNITS = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}
+    _UNITS: ClassVar = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         """Return the size in bytes."""
@@ -52,9 +52,15 @@ FILE = click.Path(path_type=Path)
 def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the machine's options to a command, which gets them as one `config: MachineConfig`."""
 
-    @click.option("-m", "ram", type=Size(), default="128M", show_default=True, help="Guest RAM (bare number: MiB).")
-    @click.option("-kernel", type=FILE, default=images.GUEST, help="Kernel, ELF or Image (default: the toy kernel).")
-    @click.option("-bios", type=FILE, default=images.FIRMWARE, help="Firmware, ELF or flat (default: our own).")
+    @click.option(
+        "-m", "ram", type=Size(), default="128M", show_default=True, help="Guest RAM (bare number: MiB)."
+    )
+    @click.option(
+        "-kernel", type=FILE, default=images.GUEST, help="Kernel, ELF or Image (default: the toy kernel)."
+    )
+    @click.option(
+        "-bios", type=FILE, default=images.FIRMWARE, help="Firmware, ELF or flat (default: our own)."
+    )
     @click.option("-initrd", type=FILE, help="Initial RAM disk.")
     @click.option("-append", default="", help="Kernel command line.")
     @click.option("--disk", "disks", type=DiskOption(), multiple=True, help="A raw disk image (virtio-blk).")

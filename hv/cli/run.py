@@ -18,8 +18,8 @@ from hv.report import describe
 def command(config: MachineConfig, host_image: Path | None) -> None:
     """Boot a guest with its console on this terminal; Ctrl-A X leaves.
 
-    The exit status is 0 after a power-off, 1 when the guest died (with registers and a backtrace on stderr), 2 for a
-    usage error.
+    The exit status is 0 after a power-off, 1 when the guest died (with registers and a backtrace on stderr),
+    2 for a usage error.
     """
     while True:
         with Machine(config) as machine:
@@ -30,12 +30,15 @@ def command(config: MachineConfig, host_image: Path | None) -> None:
 
 
 def finish(machine: Machine, stop: Stop | None, host_image: Path | None) -> None:
-    """Say how a console session ended, keep the host image if the guest asked for one, and set the exit status."""
+    """Say how a console session ended, keep the host image if asked for, and set the exit status."""
     if stop is None:
         return
     if stop.reason is StopReason.HIBERNATE:
         if host_image is None:
-            click.echo("thawvisor: the guest hibernated to the platform, and --host-image FILE was not given", err=True)
+            click.echo(
+                "thawvisor: the guest hibernated to the platform, and --host-image FILE was not given",
+                err=True,
+            )
             sys.exit(2)
         write_host_image(machine, host_image)
         click.echo(f"thawvisor: RAM is in {host_image}; `thawvisor thaw {host_image}` resumes it", err=True)

@@ -1,7 +1,7 @@
 """This terminal as the guest's serial console: raw keys in, bytes out, Ctrl-A X to leave (as in QEMU).
 
-Virtual time is paced by the wall clock while the guest idles: it never runs ahead of real time, so `uptime` is honest
-and an idle guest costs no CPU. What is typed enters at the virtual time that the guest has reached.
+Virtual time is paced by the wall clock while the guest idles: it never runs ahead of real time, so `uptime`
+is honest and an idle guest costs no CPU. What is typed enters at the virtual time that the guest has reached.
 """
 
 import os
@@ -53,7 +53,7 @@ class Keyboard:
         self.closed = False
 
     def read(self, wait_s: float) -> bytes:
-        """Wait at most `wait_s` seconds and return what was typed for the guest; sets `leaving` on Ctrl-A X."""
+        """Wait at most `wait_s` seconds; return what was typed for the guest. Sets `leaving` on Ctrl-A X."""
         if self.closed:
             time.sleep(wait_s)
             return b""
@@ -86,8 +86,8 @@ def attach(machine: Machine) -> Stop | None:
     """Run a machine with its console on this process's stdin and stdout.
 
     Returns:
-        How the machine stopped; None when the user left with Ctrl-A X, or when standard input has ended and the
-        guest waits for more of it.
+        How the machine stopped; None when the user left with Ctrl-A X, or when standard input has ended and
+        the guest waits for more of it.
     """
     out = sys.stdout.buffer
     keyboard = Keyboard(sys.stdin.fileno())

@@ -20,8 +20,8 @@ from hv.machine import MachineConfig
 def command(image: Path, config: MachineConfig, host_image: Path | None) -> None:
     """Resume the guest in the host image IMAGE on a machine with fresh devices; Ctrl-A X leaves.
 
-    RAM has the size it had; the other options must describe the machine that went to sleep: the same firmware and
-    kernel, the same disks in the same slots. The balloon's target is the host's choice.
+    RAM has the size it had; the other options must describe the machine that went to sleep: the same
+    firmware and kernel, the same disks in the same slots. The balloon's target is the host's choice.
     """
     with open_image(image) as opened:
         ram = opened.header.machine.ram_size

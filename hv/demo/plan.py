@@ -1,4 +1,4 @@
-"""What the story is about, and what its processes tell each other; all of it plain data that a pipe can carry."""
+"""What the story is about and what its processes tell each other: plain data that a pipe can carry."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -21,8 +21,8 @@ class Plan:
     """One story.
 
     Attributes:
-        config: the machine, of which each stage builds a fresh one; its balloon target is the one before inflation.
-        carrier: who carries the image.
+        config: the machine, of which each stage builds a fresh one; its balloon target is the one before
+        inflation. carrier: who carries the image.
         touch: pages that the guest fills with a pattern.
         target: the host's balloon target in pages, set after touching and kept for the machine that resumes.
         image: the host image (HOST only).

@@ -1,4 +1,4 @@
-"""The two processes of the story; each holds one machine, tells what happens through a pipe, and ends with it."""
+"""The two processes of the story; each holds one machine, tells what happens, and ends with it."""
 
 import os
 from collections.abc import Callable
@@ -76,11 +76,13 @@ class Stage:
         self.tell(books.take(label, self.machine, self.shell))
 
     def inflate(self, reached: str) -> None:
-        """Run until the driver reports the host's target as reached, or gives up; the books judge a shortfall."""
+        """Run until the driver reports the host's target as reached, or gives up; the books judge that."""
         balloon = self.machine.balloon
         assert balloon is not None
         target = balloon.target_pages
-        stop = self.machine.run(self.machine.now_ns + BALLOON_NS, until=lambda: balloon.actual_pages == target)
+        stop = self.machine.run(
+            self.machine.now_ns + BALLOON_NS, until=lambda: balloon.actual_pages == target
+        )
         self.expect(stop, StopReason.CONDITION, StopReason.BUDGET, StopReason.IDLE)
         if stop.reason is StopReason.CONDITION:
             self.say(f"{reached}: {target} pages are the host's")
@@ -103,7 +105,8 @@ def before(plan: Plan, tell: Callable[[Message], None]) -> None:
             stage.command("swapon")
         stage.entry("booted")
 
-        # Memory that was never used costs the host nothing: let the pages that the balloon will take hold something.
+        # Memory that was never used costs the host nothing: let the pages that the balloon will take hold
+        # something.
         stage.command(f"touch {plan.touch + plan.target}")
         stage.command("release")
         stage.say(f"the guest used {plan.touch + plan.target} pages and freed them")
@@ -123,12 +126,14 @@ def before(plan: Plan, tell: Callable[[Message], None]) -> None:
         else:
             stage.expect(stage.shell.command("hibernate platform").stop, StopReason.HIBERNATE)
             written = write_host_image(machine, plan.image)
-            stage.say(f"the platform kept {written.pages_saved} pages of RAM in the host image and switched off")
+            stage.say(
+                f"the platform kept {written.pages_saved} pages of RAM in the host image and switched off"
+            )
         stage.end(workload)
 
 
 def after(plan: Plan, tell: Callable[[Message], None]) -> None:
-    """Stage 2: a fresh machine, the same disk or host image, the host's target as it was; resume and verify."""
+    """Stage 2: a fresh machine, the same disk or host image, the target as it was; resume and verify."""
     config = replace(plan.config, balloon=plan.target)
     with Machine(config) if plan.carrier is Carrier.SWAP else thaw(plan.image, config) as machine:
         stage = Stage(2, machine, tell)

@@ -1,4 +1,4 @@
-"""The narrator: starts each stage's process, tells its moments as they come, and judges the books at the end."""
+"""The narrator: starts each stage's process, tells its moments as they come, and judges the books."""
 
 import multiprocessing
 from collections.abc import Callable, Iterator

@@ -1,8 +1,8 @@
 """Compiles `firmware/` and `guest/` into the ELF images of this package, with zig as the cross compiler.
 
-The build hook and a developer both come here: `python -m hv.images.build` after an edit of the C. The same source
-gives the same bytes in any folder: paths are mapped to `/src` and zig's version is pinned in pyproject.toml.
-Standard library and zig only.
+The build hook and a developer both come here: `python -m hv.images.build` after an edit of the C. The same
+source gives the same bytes in any folder: paths are mapped to `/src` and zig's version is pinned in
+pyproject.toml. Standard library and zig only.
 """
 
 import importlib.util
@@ -14,11 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+TARGET = (
+    *("-target", "riscv64-freestanding-none", "-mcpu=generic_rv64+m+a+c+zicsr+zifencei"),
+    *("-mabi=lp64", "-mcmodel=medany"),
+)
 CFLAGS = [
-    "-target", "riscv64-freestanding-none", "-mcpu=generic_rv64+m+a+c+zicsr+zifencei", "-mabi=lp64", "-mcmodel=medany",
-    "-O2", "-g", "-std=gnu17", "-ffreestanding", "-fno-omit-frame-pointer", "-fno-stack-protector", "-fno-sanitize=all",
-    "-fno-pic", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror",
-]  # fmt: skip
+    *TARGET,
+    *("-O2", "-g", "-std=gnu17", "-ffreestanding", "-fno-omit-frame-pointer", "-fno-stack-protector"),
+    *("-fno-sanitize=all", "-fno-pic", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"),
+]
 LDFLAGS = ["-nostdlib", "-static", "-Wl,--build-id=sha1"]
 
 
@@ -95,8 +99,7 @@ def build(image: Image, root: Path, output: Path, cache: Path, defines: tuple[st
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             objects = list(pool.map(compile_unit, enumerate(units)))
         linked = output.with_suffix(".elf.tmp")
-        target = CFLAGS[: CFLAGS.index("-O2")]
-        zig_cc([*target, *LDFLAGS, f"-Wl,-T,{source / image.script}", *objects, "-o", str(linked)], cache)
+        zig_cc([*TARGET, *LDFLAGS, f"-Wl,-T,{source / image.script}", *objects, "-o", str(linked)], cache)
         linked.replace(output)
 
 

@@ -69,10 +69,9 @@ class Guest(GuestShell):
     def expect(self, reason: StopReason, wanted: StopReason) -> None:
         """Fail with the console's end and the machine's report unless it stopped for `wanted`."""
         if reason is not wanted:
-            stop = self.machine.run(self.machine.now_ns)
-            raise AssertionError(
-                f"{reason.name}, not {wanted.name}\n{self.machine.console.text()[-2000:]}\n{describe(self.machine, stop)}"
-            )
+            report = describe(self.machine, self.machine.run(self.machine.now_ns))
+            said = self.machine.console.text()[-2000:]
+            raise AssertionError(f"{reason.name}, not {wanted.name}\n{said}\n{report}")
 
 
 @contextmanager

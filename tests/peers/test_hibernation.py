@@ -21,7 +21,7 @@ Fingerprint = int | str
 
 
 def sleep_here(disk: Path) -> Fingerprint:
-    """Boot our machine, touch, inflate, hibernate to the disk; return the fingerprint of the touched pages."""
+    """Boot our machine, touch, inflate, hibernate to the disk; return the touched pages' fingerprint."""
     with booted(config(RAM_MIB, disk)) as guest:
         guest.type("mkswap")
         guest.type("swapon")
@@ -70,7 +70,7 @@ def wake_on_qemu(disk: Path) -> dict[str, int | str]:
 def test_an_image_resumes_on_either_machine(
     sleep: Callable[[Path], Fingerprint], wake: Callable[[Path], dict[str, int | str]], tmp_path: Path
 ) -> None:
-    """The touched memory comes back intact and the balloon goes to the target again, whoever wrote the image."""
+    """Touched memory comes back intact and the balloon to its target, whoever wrote the image."""
     disk = make_disk(tmp_path / "swap.img", (RAM_MIB + 16) * board.MIB)
     fingerprint = sleep(disk)
     found = wake(disk)

@@ -1,4 +1,4 @@
-"""The same inputs give the same virtual clock and the same RAM, however the run is cut and whatever the host does."""
+"""The same inputs give the same clock and the same RAM, however a run is cut, whatever the host does."""
 
 import os
 import subprocess

@@ -35,6 +35,6 @@ def test_host_memory_falls_by_what_was_ballooned(figures: dict[str, int]) -> Non
 
 
 def test_deflated_pages_hold_memory_again(figures: dict[str, int]) -> None:
-    """After deflation the guest can fill the pages anew; they cost host memory again and hold what was written."""
+    """After deflation the guest fills the pages anew; they cost host memory and hold what was written."""
     assert figures["touched again"] >= 480 * board.MIB
     assert figures["bad"] == 0

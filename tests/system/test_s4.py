@@ -63,7 +63,7 @@ def intact(guest: Guest) -> None:
 
 
 def test_e4_goes_back_to_the_target(disk: Path) -> None:
-    """The modern policy: empty at freeze, and inflated to the host's target again after resume; nothing leaks."""
+    """The modern policy: empty at freeze, at the host's target again after resume, and nothing leaks."""
     with working(disk) as guest:
         before = books.take("before", guest.machine, guest)
         balloon = guest.machine.balloon
@@ -78,7 +78,7 @@ def test_e4_goes_back_to_the_target(disk: Path) -> None:
 
 
 def test_e0_asks_nothing_back_and_leaks_the_balloon(disk: Path) -> None:
-    """The seed: no deflate request before power-off, and after resume exactly the balloon's pages are nobody's."""
+    """The seed: no deflate request before power-off, and after resume the balloon's pages are nobody's."""
     with working(disk, "balloon.policy=e0") as guest:
         before = books.take("before", guest.machine, guest)
         balloon = guest.machine.balloon
@@ -140,7 +140,7 @@ def test_an_image_resumes_once(disk: Path) -> None:
 
 
 def test_a_damaged_image_boots_fresh(disk: Path) -> None:
-    """One flipped bit in each of many places of the image: a message and a fresh boot, never a wrong resume."""
+    """A flipped bit anywhere in the image: a message and a fresh boot, never a wrong resume."""
     asleep(disk)
     image = disk.read_bytes()
     used = [at for at in range(0, len(image), board.PAGE_SIZE) if any(image[at : at + board.PAGE_SIZE])]
@@ -173,7 +173,7 @@ def test_a_truncated_swap_disk_boots_fresh(disk: Path) -> None:
 
 
 def test_the_host_image_carries_it_too(tmp_path: Path) -> None:
-    """Hibernated to the platform, a guest resumes twice from one image, with fresh devices, memory and balloon right."""
+    """A guest resumes twice from one host image, with fresh devices, memory and balloon right."""
     image = tmp_path / "guest.s4"
     with working(None, swap=False) as guest:
         guest.type_last("hibernate platform", StopReason.HIBERNATE)
@@ -189,7 +189,7 @@ def test_the_host_image_carries_it_too(tmp_path: Path) -> None:
 
 
 def test_no_queue_is_touched_while_the_machine_sleeps(disk: Path) -> None:
-    """The freezer holds the balloon's work: a target set right before hibernation moves no page until the thaw."""
+    """The freezer holds the balloon's work: a target set in the freeze moves no page until the thaw."""
     with working(disk) as guest:
         balloon = guest.machine.balloon
         assert balloon is not None
