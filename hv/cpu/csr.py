@@ -1,13 +1,13 @@
 """CSRs that Unicorn does not do, or not as the hart needs them.
 
 - cycle, time, instret: Unicorn has no time, and its cycle is the host's; ours is virtual (hv.cpu.clock).
-mcounteren and
-  scounteren decide who may read them.
+  mcounteren and scounteren decide who may read them.
 - sstatus: Unicorn drops the whole TLB whenever SUM changes, which a kernel does around every copy from or to
-a user. Here
-  a falling SUM drops the user pages that were seen meanwhile.
+  a user. Here a falling SUM drops the user pages that were seen meanwhile.
+- pmpcfg2, pmpaddr8..15: Unicorn takes the addresses but not the configuration; here they are read-only zero,
+  as in a hart with 8 regions.
 - satp: modes other than Bare and Sv39 are refused (the write has no effect), and a change of mode takes
-effect at once.
+  effect at once.
 
 The table of CSRs belongs to the process, so it is changed once, and the hart is found through an unused field
 of its CPU. An engine that is not one of our harts gets an illegal instruction from these CSRs.
@@ -29,6 +29,7 @@ from hv.cpu.internals import (
 )
 from hv.cpu.intrinsics import Callback, call, callback, i32, i64, int64, load64, native, store64
 from hv.cpu.riscv import (
+    CSR_PMPCFG2,
     CSR_SATP,
     CSR_SSTATUS,
     CSRS,
@@ -44,6 +45,7 @@ from hv.cpu.riscv import (
     SATP_BARE,
     SATP_SV39,
     U_MODE,
+    UNUSED_PMPADDRS,
 )
 from hv.cpu.state import (
     CLOCK,
@@ -96,6 +98,19 @@ def read_time(env: int, _number: int, value: int) -> int:
 def read_cycle(env: int, _number: int, value: int) -> int:
     """Cycles, and instructions too: as many as the clock has words of code."""
     store64(value, load64(load64(env + ENV_SPTBR) + CLOCK) >> BYTES_PER_CYCLE_SHIFT)
+    return DONE
+
+
+@callback(i32(i64, i32, i64))
+def read_zero(_env: int, _number: int, value: int) -> int:
+    """Read 0."""
+    store64(value, 0)
+    return DONE
+
+
+@callback(i32(i64, i32, i64))
+def ignore_write(_env: int, _number: int, _value: int) -> int:
+    """Change nothing."""
     return DONE
 
 
@@ -154,6 +169,7 @@ _OPERATIONS: dict[int, dict[str, Callback]] = {
     CSRS["instret"]: {"predicate": permit_counter, "read": read_cycle},
     CSRS["mcycle"]: {"predicate": permit, "read": read_cycle},
     CSRS["minstret"]: {"predicate": permit, "read": read_cycle},
+    **{number: {"read": read_zero, "write": ignore_write} for number in (CSR_PMPCFG2, *UNUSED_PMPADDRS)},
     CSR_SSTATUS: {"write": write_sstatus},
     CSR_SATP: {"write": write_satp},
 }

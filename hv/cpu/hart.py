@@ -7,8 +7,14 @@ Python: time and interrupts (`block`, `clock`, `interrupts`), exceptions (`trap`
 answer: how it is cut into slices makes no difference.
 
 Source of what Unicorn needs help with: `internals`, which also proves that the library is the known one.
+
+Known limits, Unicorn's own: an atomic instruction that faults does so as a load; a fetch fault in the second
+half of an instruction over a page's end is reported at the start of its block, of which nothing has run; PMP
+entries of type NA4 cover wrong addresses, and a TOR entry sees a change of the address below it only when it
+is written itself.
 """
 
+import weakref
 from collections.abc import Iterable
 from ctypes import c_uint8
 from functools import cache
@@ -41,6 +47,7 @@ class Hart:
 
     Attributes:
         fault: how the guest died, after HartStop.FAULT; else None.
+        location: where this process has the CPU.
 
     Raises:
         HostError: Unicorn is not the known one, or cannot map RAM or devices.
@@ -58,6 +65,7 @@ class Hart:
         except BaseException:
             self._engine.close()
             raise
+        self._free = weakref.finalize(self, self._engine.close)
         memory.on_write = self.invalidate
 
     def attach(self, regions: Iterable[Region]) -> None:
@@ -76,7 +84,7 @@ class Hart:
     def _assemble(self) -> None:
         """Map memory, fill the state array, hook everything up."""
         s, memory, engine = self._state, self._memory, self._engine
-        self._at = at = internals.locate(engine)
+        self.location = at = internals.locate(engine)
         engine.map_ram(memory.base, memory.size, memory.address)
         if internals.function("qemu_ram_addr_from_host")(engine.handle, memory.address) != 0:
             raise internals.refuse("the first mapping of RAM is not at 0")
@@ -114,20 +122,27 @@ class Hart:
         self.reset(memory.base, 0, 0, 0)
 
     def close(self) -> None:
-        """Free the CPU. Nothing else may be called after it."""
+        """Free the CPU. Nothing else may be called after it, but it may be called again."""
         self._memory.on_write = lambda _address, _length: None
-        self._engine.close()
+        self._free()
 
     def reset(self, pc: int, a0: int, a1: int, a2: int) -> None:
         """Power-on: all registers and the clock 0 but these, M-mode, no timer, breakpoints kept."""
-        s = self._state
         self._registers.reset()
         self.pc = pc
         for index, value in ((10, a0), (11, a1), (12, a2)):
             self._registers.set_x(index, value)
-        for slot in (state.CLOCK, state.MTIME_OFFSET, state.STOP_REQUEST, state.USER_PAGE_COUNT):
-            s[slot] = 0
-        s[state.MTIMECMP] = MASK64
+        self._set_time(0, 0, MASK64)
+
+    def _set_time(self, now: int, mtime_offset: int, mtimecmp: int) -> None:
+        """Start from a clock value, with an empty TLB."""
+        s = self._state
+        s[state.CLOCK] = now
+        s[state.MTIME_OFFSET] = mtime_offset
+        s[state.MTIMECMP] = mtimecmp
+        s[state.STOP_REQUEST] = s[state.USER_PAGE_COUNT] = 0
+        for i in range(internals.TLB_COUNT):
+            s[state.TLB_WINDOWS + 8 * i] = now
 
     def run(self, until_ns: int) -> HartStop:
         """Execute until virtual time `until_ns`, or until something else ends the run.
@@ -286,9 +301,5 @@ class Hart:
         waiting = fields.boolean("waiting")
         self._registers.restore(fields.value("registers"))
         self.pc = self._registers.pc
-        self._state[state.USER_PAGE_COUNT] = 0
-        self._state[state.STOP_REQUEST] = 0
-        self._state[state.CLOCK] = now
-        self._state[state.MTIME_OFFSET] = mtime - clock.ticks(now)
-        self._state[state.MTIMECMP] = mtimecmp
+        self._set_time(now, mtime - clock.ticks(now), mtimecmp)
         self._state[state.WAITING] = waiting

@@ -14,6 +14,7 @@ The offsets are those of LP64 builds (`qemu/target/riscv/cpu.h`, `qemu/include/h
 
 import ctypes
 import threading
+import time
 from collections.abc import Mapping
 from ctypes import CFUNCTYPE, POINTER, byref, c_int, c_uint8, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
@@ -61,6 +62,8 @@ CPU_ENV = 0x8D10
 CPU_ENV_PTR = 296
 CPU_KICK_PTR = 304
 CPU_KICK = CPU_ENV - 16  # in QEMU it is called icount_decr
+CPU_TLB_WINDOW = CPU_ENV - 2848  # window_begin_ns of the first TLB
+CPU_TLB_STRIDE = 696  # from one TLB to the next, of four
 CPU_HALTED = 33176
 CPU_ENGINE_PTR = 33192
 CLASS_TLB_FILL = CPU_ENV + 1680  # and tlb_fill_cpu, the stock one, behind it
@@ -82,6 +85,7 @@ OFFSETS = {
 """What `verify` proves, by name."""
 
 PRIVILEGE_1_11 = 0x11100
+TLB_COUNT = 4
 
 FUNCTIONS = {
     state.DO_INTERRUPT: "riscv_cpu_do_interrupt",
@@ -285,14 +289,25 @@ def verify(offsets: Mapping[str, int] = OFFSETS) -> None:
     """
     for name in (*FUNCTIONS.values(), *_PYTHON_FUNCTIONS):
         function(name)
+    before = time.time_ns()
     engine = Engine()
+    after = time.time_ns()
     try:
         at = locate(engine, offsets)
+        _verify_windows(at, offsets, before, after)
         _verify_engine(at, offsets)
         _verify_registers(engine, at.env, offsets)
         _verify_wait(engine, at, offsets)
     finally:
         engine.close()
+
+
+def _verify_windows(at: Location, offsets: Mapping[str, int], before: int, after: int) -> None:
+    """Check that the windows of all TLBs begin when the engine was made; QEMU counts whole microseconds."""
+    for i in range(TLB_COUNT):
+        begin = load(at.cpu + offsets["CPU_TLB_WINDOW"] + i * offsets["CPU_TLB_STRIDE"])
+        if not before - 1000 < begin <= after:
+            raise refuse("CPU_TLB_WINDOW, CPU_TLB_STRIDE")
 
 
 def _verify_engine(at: Location, offsets: Mapping[str, int]) -> None:

@@ -6,11 +6,24 @@ checks PMP for the access at hand and then lets every other kind pass. A TLB ent
 Unicorn's slow path for stores, and in bare mode all RAM is executable: here an entry is for data or for code,
 never both. And a page table outside RAM is an access fault.
 
-The TLB is only a cache: what it holds, and how long, changes nothing that a guest with correct fences can
-see.
+The TLB is only a cache, but a guest that clears an A bit without a fence sees whether the page was still in
+it. QEMU sizes its TLBs by the host's clock; here virtual time decides, so that the host's speed makes no
+difference.
 """
 
-from hv.cpu.internals import CPU_ENV, ENV_BADADDR, ENV_MSTATUS, ENV_PRIV, ENV_SATP, ENV_SPTBR, TB_PC, TB_SIZE
+from hv.cpu.clock import BYTES_PER_TICK
+from hv.cpu.internals import (
+    CPU_ENV,
+    CPU_TLB_STRIDE,
+    CPU_TLB_WINDOW,
+    ENV_BADADDR,
+    ENV_MSTATUS,
+    ENV_PRIV,
+    ENV_SATP,
+    ENV_SPTBR,
+    TB_PC,
+    TB_SIZE,
+)
 from hv.cpu.intrinsics import boolean, call, callback, i32, i64, int64, load16, load64, native, store64, void
 from hv.cpu.riscv import (
     FETCH_ACCESS_FAULT,
@@ -36,8 +49,10 @@ from hv.cpu.riscv import (
     U_MODE,
 )
 from hv.cpu.state import (
+    CLOCK,
     CPU,
     ENV,
+    NEVER,
     PMP_HART_HAS_PRIVS,
     RAISE_EXCEPTION,
     RAM_BASE,
@@ -45,12 +60,16 @@ from hv.cpu.state import (
     RAM_SIZE,
     TLB_RESET_DIRTY,
     TLB_SET_PAGE,
+    TLB_WINDOWS,
     USER_PAGE_COUNT,
     USER_PAGES,
     USER_PAGES_MAX,
     WINDOW_COUNT,
     WINDOWS,
 )
+
+TLB_WINDOW = 1_000_000 * BYTES_PER_TICK
+"""Clock bytes for which a TLB does not shrink: 100 ms of virtual time."""
 
 PAGE_SIZE = 4096
 PAGE_MASK = -PAGE_SIZE
@@ -188,6 +207,22 @@ def walk(s: int, address: int, access: int, mode: int) -> int:
 
 
 @native
+def _steer_size(s: int, index: int) -> None:
+    """Let QEMU shrink a TLB that stayed half empty only after some virtual time, whatever its window says.
+
+    QEMU looks at the window when it flushes the TLB, and it flushes only a TLB that was filled since.
+    """
+    begin = load64(s + CPU) + CPU_TLB_WINDOW + CPU_TLB_STRIDE * index
+    ours = s + TLB_WINDOWS + 8 * index
+    now = load64(s + CLOCK)
+    if now - load64(ours) > TLB_WINDOW:
+        store64(ours, now)
+        store64(begin, 0)
+    elif load64(begin):
+        store64(begin, NEVER)
+
+
+@native
 def fill(s: int, address: int, size: int, access: int, index: int) -> int:
     """Put the page of a virtual address into the TLB number `index` (a privilege mode).
 
@@ -225,6 +260,7 @@ def fill(s: int, address: int, size: int, access: int, index: int) -> int:
         if count < USER_PAGES_MAX:
             store64(s + USER_PAGES + 8 * count, address & PAGE_MASK)
         store64(s + USER_PAGE_COUNT, count + 1)
+    _steer_size(s, index)
     call(load64(s + TLB_SET_PAGE), load64(s + CPU), address & PAGE_MASK, page, rights, index, valid_for)
     return 0
 

@@ -30,7 +30,7 @@ from hv.cpu.state import MASK64
 SAVED_CSRS = (
     *("fcsr", "mtvec", "mepc", "mcause", "mtval", "mscratch", "medeleg", "mideleg", "mie", "mcounteren"),
     *("stvec", "sepc", "scause", "stval", "sscratch", "scounteren", "satp"),
-    *(f"pmpaddr{i}" for i in range(16)),
+    *(f"pmpaddr{i}" for i in range(8)),
     *("pmpcfg0", "mstatus"),
 )
 """CSRs with their own state, in the order of restoring: fcsr changes mstatus, pmpcfg0 can lock pmpaddr."""

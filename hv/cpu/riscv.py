@@ -76,6 +76,8 @@ PTE_D = 128
 
 CSR_SSTATUS = 0x100
 CSR_SATP = 0x180
+CSR_PMPCFG2 = 0x3A2
+UNUSED_PMPADDRS = range(0x3B8, 0x3C0)
 CSR_HPMCOUNTER3 = 0xC03
 
 CSRS = {
@@ -105,7 +107,7 @@ CSRS = {
     "mtval": 0x343,
     "mip": 0x344,
     "pmpcfg0": 0x3A0,
-    **{f"pmpaddr{i}": 0x3B0 + i for i in range(16)},
+    **{f"pmpaddr{i}": 0x3B0 + i for i in range(8)},
     "mcycle": 0xB00,
     "minstret": 0xB02,
     "cycle": 0xC00,

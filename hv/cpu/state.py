@@ -69,6 +69,11 @@ USER_PAGES = next(_offsets)
 for _ in range(USER_PAGES_MAX - 1):
     next(_offsets)
 
+# When the virtual time began in which each TLB may not shrink, as a clock value (hv.cpu.mmu).
+TLB_WINDOWS = next(_offsets)
+for _ in range(3):
+    next(_offsets)
+
 SIZE = next(_offsets)
 
 STOP_BUDGET = 1

@@ -152,12 +152,13 @@ def test_the_host_can_rewrite_code(boot: Callable[[str], Board]) -> None:
 
 
 def test_settings_that_the_guest_changes(boot: Callable[[str], Board]) -> None:
-    """Sv48 and Sv57 leave satp alone, mtime can be set and counts on, the counters go together."""
+    """Sv48 and Sv57 leave satp alone, PMP has 8 regions, mtime can be set, the counters go together."""
     values = dict(line.split(" = ") for line in boot("settings").finish().splitlines())
     assert values == {
         "satp after Sv48": "0",
         "satp after Sv39": "8000000000001234",
         "satp after Sv57": "8000000000001234",
+        "the eighth and ninth region": "12340000",
         "mtime after a write": "123456789abc",
         "cycle and instret go on together": "1",
     }

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hv.cpu import HartStop
+from hv.cpu import HartStop, internals
+from hv.cpu.riscv import M_MODE
+from hv.cpu.state import NEVER
 from tests.unit.cpu.board import SECOND, Board, Image
 
 PROGRAM = "busy"
@@ -124,6 +126,14 @@ def test_saving_is_lossless(boot: Callable[[str], Board]) -> None:
     first.run(2_345_678)
     second.restore(first.save())
     assert second.save() == first.save()
+
+
+def test_the_host_clock_does_not_size_the_tlb(boot: Callable[[str], Board]) -> None:
+    """After a run the window in which QEMU may not shrink M-mode's TLB is not a time of the host's clock."""
+    board = boot(PROGRAM)
+    board.finish()
+    window = board.hart.location.cpu + internals.CPU_TLB_WINDOW + M_MODE * internals.CPU_TLB_STRIDE
+    assert internals.load(window) in (0, NEVER)
 
 
 def test_harts_in_threads_do_not_touch_each_other(image: Image) -> None:

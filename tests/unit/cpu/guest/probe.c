@@ -48,6 +48,10 @@ void settings(void)
 	report("satp after Sv39", csr_read(satp));
 	csr_write(satp, 10UL << 60);
 	report("satp after Sv57", csr_read(satp));
+	csr_write(pmpaddr7, 0x1234);
+	csr_write(pmpaddr8, 0x1234);
+	csr_write(pmpcfg2, 0x1f);
+	report("the eighth and ninth region", csr_read(pmpaddr7) << 16 | csr_read(pmpaddr8) | csr_read(pmpcfg2));
 	*MTIME = 0x123456789abcdef0;
 	report("mtime after a write", *MTIME >> 16);
 	before = csr_read(cycle);
