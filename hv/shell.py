@@ -6,6 +6,7 @@ The protocol is the guest's (`guest/shell/`): the prompt is `thaw:RC> ` with the
 
 import errno
 import os
+import re
 from dataclasses import dataclass, field
 
 from hv.machine import Machine, Stop
@@ -52,13 +53,17 @@ class Reply:
         return "" if not self.status else f"{errno.errorcode.get(-self.status)} ({os.strerror(-self.status)})"
 
 
+_NUMBER = re.compile(r"-?\d{1,15}")
+"""A count; fingerprints have 16 digits, which may all happen to be decimal, and are text."""
+
+
 def parse_values(lines: tuple[str, ...]) -> dict[str, int | str]:
-    """Read `key value` lines: decimal values become int, others stay text; other lines are passed over."""
+    """Read `key value` lines: numbers become int, others stay text; other lines are passed over."""
     values: dict[str, int | str] = {}
     for line in lines:
         match line.split():
             case [key, value] if key.isidentifier():
-                values[key] = int(value) if value.lstrip("-").isdecimal() else value
+                values[key] = int(value) if _NUMBER.fullmatch(value) else value
     return values
 
 

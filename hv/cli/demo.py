@@ -47,9 +47,8 @@ def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep:
     out = Console(soft_wrap=not sys.stdout.isatty())
     with tempfile.TemporaryDirectory(prefix="thawvisor-demo-") as scratch:
         plan = _plan(Carrier(carrier), ram, touch, balloon, policy, keep or Path(scratch))
+        out.print("Timeline (ms of each machine's virtual time)", style="italic")
         ledger = story.tell(plan, lambda moment: out.print(_line(moment), highlight=False, markup=False))
-    out.print()
-    story.show_timeline(ledger, out)
     out.print()
     story.show_books(ledger, out)
     out.print()
@@ -74,4 +73,4 @@ def _plan(carrier: Carrier, ram: int, touch: int, balloon: int, policy: str, fol
 
 
 def _line(moment: Moment) -> str:
-    return f"[{moment.machine}] {moment.ns / 1e6:12.3f} ms  {moment.side:5}  {moment.text}"
+    return f"machine {moment.machine} {moment.ns / 1e6:10.3f}  {moment.side:5}  {moment.text}"

@@ -17,14 +17,12 @@ class Ledger:
     """Everything the stages told.
 
     Attributes:
-        moments: the timeline.
         entries: both sides' books, in order.
         endings: how each machine ended.
         failure: why the story broke off; empty when it did not.
     """
 
     def __init__(self) -> None:
-        self.moments: list[Moment] = []
         self.entries: list[books.Entry] = []
         self.endings: list[Ending] = []
         self.failure = ""
@@ -32,8 +30,6 @@ class Ledger:
     def take(self, message: Message) -> None:
         """File one message."""
         match message:
-            case Moment():
-                self.moments.append(message)
             case books.Entry():
                 self.entries.append(message)
             case Ending():
@@ -63,7 +59,7 @@ def tell(plan: Plan, narrate: Narrate) -> Ledger:
 
     Args:
         plan: the story.
-        narrate: called with each moment as it comes.
+        narrate: called with each moment of the timeline as it comes.
     """
     ledger = Ledger()
     for stage in (stages.before, stages.after):
@@ -73,6 +69,8 @@ def tell(plan: Plan, narrate: Narrate) -> Ledger:
                 narrate(message)
         if ledger.failure:
             break
+        machine, ns, *_, pid = ledger.endings[-1]
+        narrate(Moment(machine, ns, "host", f"process {pid} has ended, and the machine with it"))
     return ledger
 
 
@@ -93,18 +91,6 @@ def _run(stage: Callable[[Plan, Callable[[Message], None]], None], plan: Plan) -
         yield Failure(f"the process of stage `{stage.__name__}` ended with status {process.exitcode}")
 
 
-def show_timeline(ledger: Ledger, out: Console) -> None:
-    """Print every moment with its virtual time."""
-    table = Table(title="Timeline (virtual time)", title_justify="left", box=None, pad_edge=False)
-    table.add_column("machine", justify="right")
-    table.add_column("ms", justify="right")
-    table.add_column("side")
-    table.add_column("what happened", overflow="fold")
-    for moment in sorted(ledger.moments, key=lambda m: (m.machine, m.ns)):
-        table.add_row(str(moment.machine), f"{moment.ns / 1e6:.3f}", moment.side, moment.text)
-    out.print(table)
-
-
 def show_books(ledger: Ledger, out: Console) -> None:
     """Print both sides' books side by side, one pair of columns an entry."""
     table = Table(title="Books (pages of 4 KiB)", title_justify="left", box=None, pad_edge=False)
@@ -113,15 +99,16 @@ def show_books(ledger: Ledger, out: Console) -> None:
         table.add_column(f"{entry.label}\nguest", justify="right")
         table.add_column("\nhost", justify="right")
     rows: tuple[tuple[str, Callable[[books.Entry], tuple[int | str, int | str]]], ...] = (
-        ("balloon target", lambda e: (e.guest.target, e.host.target)),
-        ("balloon reported (actual)", lambda e: (e.guest.actual, e.host.actual)),
+        ("target", lambda e: (e.guest.target, e.host.target)),
+        ("reported (actual)", lambda e: (e.guest.actual, e.host.actual)),
         ("in the balloon", lambda e: (e.guest.num_pages, e.host.ballooned)),
-        ("offline / backed anyway", lambda e: (e.guest.offline, e.host.backed)),
-        ("managed (totalram)", lambda e: (e.guest.totalram, "")),
-        ("free", lambda e: (e.guest.free, "")),
-        ("touched", lambda e: (e.guest.touched, "")),
-        ("the kernel's own", lambda e: (e.guest.kernel, "")),
-        ("host memory in use", lambda e: ("", e.host.resident)),
+        ("  of it offline", lambda e: (e.guest.offline, "")),
+        ("  of it backed", lambda e: ("", e.host.backed)),
+        ("managed (total)", lambda e: (e.guest.totalram, "")),
+        ("  free", lambda e: (e.guest.free, "")),
+        ("  touched", lambda e: (e.guest.touched, "")),
+        ("  kernel's own", lambda e: (e.guest.kernel, "")),
+        ("host memory used", lambda e: ("", e.host.resident)),
     )
     for name, figures in rows:
         table.add_row(name, *(str(figure) for entry in ledger.entries for figure in figures(entry)))
@@ -132,7 +119,7 @@ def show_verdict(ledger: Ledger, out: Console) -> bool:
     """Print how each machine ended and every finding; return whether the books balance."""
     for ending in ledger.endings:
         out.print(
-            f"machine {ending.machine} (process {ending.pid}) ended at {ending.ns / 1e6:.6f} ms virtual, "
+            f"machine {ending.machine} ended at {ending.ns / 1e6:.6f} ms of virtual time, "
             f"RAM sha256 {ending.ram_sha256[:16]}",
             highlight=False,
         )
