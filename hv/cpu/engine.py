@@ -50,7 +50,7 @@ def library() -> ctypes.CDLL:
 
 
 def _declare(lib: ctypes.CDLL) -> None:
-    """Give every public function that is used its prototype; `...` stands for the variadic part."""
+    """Give every public function that is used its prototype; variadic arguments follow untyped."""
     pointer, word = c_void_p, c_uint64
     prototypes: dict[str, list[Any]] = {
         "uc_open": [c_int, c_int, pointer],
