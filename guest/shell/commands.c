@@ -75,13 +75,13 @@ static int cmd_poweroff(int argc, char **argv)
 {
 	kernel_power_off();
 }
-SHELL_COMMAND(poweroff, "", cmd_poweroff);
+SHELL_COMMAND(poweroff, "switch the machine off", cmd_poweroff);
 
 static int cmd_reboot(int argc, char **argv)
 {
 	kernel_restart();
 }
-SHELL_COMMAND(reboot, "", cmd_reboot);
+SHELL_COMMAND(reboot, "start the machine again", cmd_reboot);
 
 static int cmd_panic(int argc, char **argv)
 {
