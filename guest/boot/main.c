@@ -18,6 +18,7 @@
 #include "sched.h"
 #include "setup.h"
 #include "shell.h"
+#include "vmcore_info.h"
 #include "workqueue.h"
 
 static int kernel_init(void *unused)
@@ -52,6 +53,7 @@ void start_kernel(phys_addr_t dtb)
 	setup_memory(dtb);
 	paging_init();
 	mem_init();
+	crash_save_vmcoreinfo_init();
 
 	sched_init();
 	init = kthread_run(kernel_init, NULL, "init");

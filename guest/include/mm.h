@@ -10,12 +10,13 @@
 #include "list.h"
 #include "page.h"
 
-/* Bits of page->flags. All but PG_offline are maintained by the allocators. */
+/* Bits of page->flags. Down to PG_large they are the allocators'. */
 #define PG_reserved 0 /* never the page allocator's: kernel image, mem_map, device tree, no RAM */
 #define PG_buddy 1    /* head of a free block of 2^order pages */
 #define PG_slab 2     /* a page of small kmalloc objects */
 #define PG_large 3    /* head of a kmalloc object of whole pages */
 #define PG_offline 4  /* handed over to the hypervisor: its contents must not be touched or saved */
+#define PG_touched 5  /* filled by the shell's touch: private is the key to its contents */
 
 struct page {
 	unsigned int flags;
@@ -54,6 +55,14 @@ void *__get_free_pages(gfp_t gfp, unsigned int order);
 #define get_zeroed_page(gfp) __get_free_pages((gfp) | __GFP_ZERO, 0)
 void free_pages(void *addr, unsigned int order);
 #define free_page(addr) free_pages(addr, 0)
+
+/* The page allocator's own state: for itself, and for those who look from outside (vmcore_info.c). */
+extern struct zone {
+	unsigned long managed_pages, free_pages, offline_pages;
+	unsigned long min_pages; /* free pages that GFP_USER leaves */
+	unsigned long first_deferred_pfn; /* struct pages from here on are not initialised */
+	struct list_head free_area[MAX_ORDER + 1];
+} zone;
 
 /* The books. */
 unsigned long totalram_pages(void);

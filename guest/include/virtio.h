@@ -19,6 +19,9 @@ struct virtqueue;
 
 typedef void vq_callback_t(struct virtqueue *vq);
 
+/* All of them, with a driver or without. */
+extern struct list_head virtio_devices;
+
 /* A queue that a driver asks for; a NULL callback means "no interrupts". */
 struct virtqueue_info {
 	const char *name;

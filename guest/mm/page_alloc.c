@@ -6,7 +6,7 @@
  *
  * struct pages are initialised on demand, one block of 2^MAX_ORDER pages at a time, when the lists have
  * run dry: a boot takes the same time whatever the size of RAM, and a small job in a large machine
- * leaves most of mem_map untouched. Memory at and above deferred_pfn is free, counted as such,
+ * leaves most of mem_map untouched. Memory at and above zone.first_deferred_pfn is free, counted as such,
  * and its struct pages hold nothing. Buddies never lie in different such blocks.
  */
 #include "memblock.h"
@@ -17,10 +17,9 @@
 struct page *mem_map;
 unsigned long min_low_pfn, max_pfn;
 
+struct zone zone;
+
 static DEFINE_SPINLOCK(zone_lock);
-static struct list_head free_area[MAX_ORDER + 1];
-static unsigned long deferred_pfn;
-static unsigned long nr_free, nr_total, nr_offline, nr_min;
 
 static bool page_is_buddy(unsigned long pfn, unsigned int order)
 {
@@ -33,7 +32,7 @@ static void add_to_free_list(struct page *page, unsigned int order)
 {
 	page->flags = 1u << PG_buddy;
 	page->order = order;
-	list_add(&page->lru, &free_area[order]);
+	list_add(&page->lru, &zone.free_area[order]);
 }
 
 static void del_from_free_list(struct page *page)
@@ -71,13 +70,13 @@ static void free_range(unsigned long pfn, unsigned long end)
 /* Initialises the next block of struct pages; false when all of mem_map is. */
 static bool init_deferred_block(void)
 {
-	unsigned long pfn = deferred_pfn;
+	unsigned long pfn = zone.first_deferred_pfn;
 	unsigned long end = min(ALIGN(pfn + 1, 1UL << MAX_ORDER), max_pfn);
 	phys_addr_t start, stop;
 
 	if (pfn == max_pfn)
 		return false;
-	deferred_pfn = end;
+	zone.first_deferred_pfn = end;
 	for (unsigned long i = pfn; i < end; i++)
 		*pfn_to_page(i) = (struct page){ .flags = 1u << PG_reserved };
 	while (memblock_find_free(PFN_PHYS(pfn), &start, &stop) && PFN_DOWN(start) < end) {
@@ -93,7 +92,7 @@ static struct page *take_block(unsigned int order)
 {
 	do {
 		for (unsigned int o = order; o <= MAX_ORDER; o++) {
-			struct page *page = list_first_entry_or_null(&free_area[o], struct page, lru);
+			struct page *page = list_first_entry_or_null(&zone.free_area[o], struct page, lru);
 
 			if (!page)
 				continue;
@@ -111,9 +110,9 @@ static struct page *take_block(unsigned int order)
 /* How many pages this caller may still have; zone_lock is held. */
 static unsigned long available_pages(gfp_t gfp)
 {
-	unsigned long keep = gfp & GFP_USER ? nr_min : 0;
+	unsigned long keep = gfp & GFP_USER ? zone.min_pages : 0;
 
-	return nr_free > keep ? nr_free - keep : 0;
+	return zone.free_pages > keep ? zone.free_pages - keep : 0;
 }
 
 struct page *alloc_pages(gfp_t gfp, unsigned int order)
@@ -127,7 +126,7 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	if (available_pages(gfp) >= 1UL << order)
 		page = take_block(order);
 	if (page)
-		nr_free -= 1UL << order;
+		zone.free_pages -= 1UL << order;
 	spin_unlock_irqrestore(&zone_lock, flags);
 	if (page && gfp & __GFP_ZERO)
 		memset(page_address(page), 0, PAGE_SIZE << order);
@@ -156,7 +155,7 @@ unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_hea
 		for (unsigned long i = 0; i < 1UL << order; i++)
 			list_add_tail(&page[i].lru, list);
 		left -= 1UL << order;
-		nr_free -= 1UL << order;
+		zone.free_pages -= 1UL << order;
 	}
 	spin_unlock_irqrestore(&zone_lock, flags);
 	return nr;
@@ -167,10 +166,10 @@ static void free_block(struct page *page, unsigned int order)
 {
 	unsigned long pfn = page_to_pfn(page);
 
-	BUG_ON(!pfn_valid(pfn) || pfn >= deferred_pfn || order > MAX_ORDER || !IS_ALIGNED(pfn, 1UL << order));
+	BUG_ON(!pfn_valid(pfn) || pfn >= zone.first_deferred_pfn || order > MAX_ORDER || !IS_ALIGNED(pfn, 1UL << order));
 	BUG_ON(page->flags);
 	free_one_block(pfn, order);
-	nr_free += 1UL << order;
+	zone.free_pages += 1UL << order;
 }
 
 void __free_pages(struct page *page, unsigned int order)
@@ -209,27 +208,27 @@ void free_pages(void *addr, unsigned int order)
 
 unsigned long totalram_pages(void)
 {
-	return nr_total;
+	return zone.managed_pages;
 }
 
 unsigned long nr_free_pages(void)
 {
-	return nr_free;
+	return zone.free_pages;
 }
 
 unsigned long nr_offline_pages(void)
 {
-	return nr_offline;
+	return zone.offline_pages;
 }
 
 unsigned long min_free_pages(void)
 {
-	return nr_min;
+	return zone.min_pages;
 }
 
 void adjust_managed_page_count(struct page *page, long count)
 {
-	__atomic_fetch_add(&nr_total, count, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&zone.managed_pages, count, __ATOMIC_RELAXED);
 }
 
 /* The flag is its holder's, as the page is; the count is everybody's. */
@@ -237,14 +236,14 @@ void __SetPageOffline(struct page *page)
 {
 	BUG_ON(page->flags);
 	page->flags = 1u << PG_offline;
-	__atomic_fetch_add(&nr_offline, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&zone.offline_pages, 1, __ATOMIC_RELAXED);
 }
 
 void __ClearPageOffline(struct page *page)
 {
 	BUG_ON(!PageOffline(page));
 	page->flags = 0;
-	__atomic_fetch_sub(&nr_offline, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_sub(&zone.offline_pages, 1, __ATOMIC_RELAXED);
 }
 
 void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg), void *arg)
@@ -255,9 +254,9 @@ void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg)
 
 	spin_lock_irqsave(&zone_lock, flags);
 	for (unsigned int order = 0; order <= MAX_ORDER; order++)
-		list_for_each_entry(page, &free_area[order], lru)
+		list_for_each_entry(page, &zone.free_area[order], lru)
 			fn(page_to_pfn(page), 1UL << order, arg);
-	for (phys_addr_t from = PFN_PHYS(deferred_pfn); memblock_find_free(from, &start, &end); from = end)
+	for (phys_addr_t from = PFN_PHYS(zone.first_deferred_pfn); memblock_find_free(from, &start, &end); from = end)
 		fn(PFN_DOWN(start), PFN_DOWN(end - start), arg);
 	spin_unlock_irqrestore(&zone_lock, flags);
 }
@@ -269,16 +268,16 @@ void mem_init(void)
 
 	min_low_pfn = PFN_DOWN(memblock_memory.regions[0].base);
 	max_pfn = PFN_DOWN(last->base + last->size);
-	deferred_pfn = min_low_pfn;
+	zone.first_deferred_pfn = min_low_pfn;
 	for (unsigned int order = 0; order <= MAX_ORDER; order++)
-		INIT_LIST_HEAD(&free_area[order]);
+		INIT_LIST_HEAD(&zone.free_area[order]);
 
 	mem_map = memblock_alloc_raw((max_pfn - min_low_pfn) * sizeof(struct page), PAGE_SIZE);
 	for (phys_addr_t from = 0; memblock_find_free(from, &start, &end); from = end)
-		nr_total += PFN_DOWN(end - start);
-	nr_free = nr_total;
+		zone.managed_pages += PFN_DOWN(end - start);
+	zone.free_pages = zone.managed_pages;
 	/* 1/64 of RAM, between 512 KiB and 16 MiB: what the kernel needs while users have taken all else. */
-	nr_min = min(max(nr_total / 64, 128UL), 4096UL);
-	pr_info("Memory: %luK available of %luK\n", nr_total * (PAGE_SIZE >> 10),
+	zone.min_pages = min(max(zone.managed_pages / 64, 128UL), 4096UL);
+	pr_info("Memory: %luK available of %luK\n", zone.managed_pages * (PAGE_SIZE >> 10),
 		(max_pfn - min_low_pfn) * (PAGE_SIZE >> 10));
 }

@@ -76,6 +76,7 @@ static bool touch_one(u32 generation, u32 index)
 
 	if (!page)
 		return false;
+	page->flags |= 1u << PG_touched;
 	page->private = KEY(generation, index);
 	mutex_lock(&touched_lock);
 	touched_fingerprint ^= fill_page(page);
@@ -136,6 +137,7 @@ static int cmd_release(int argc, char **argv)
 	mutex_lock(&touched_lock);
 	list_for_each_entry_safe(page, next, &touched, lru) {
 		list_del(&page->lru);
+		page->flags &= ~(1u << PG_touched);
 		__free_page(page);
 	}
 	nr_touched = 0;

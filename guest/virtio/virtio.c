@@ -21,7 +21,7 @@
 #include "virtio_config.h"
 #include "virtio_ring.h"
 
-static LIST_HEAD(virtio_devices);
+LIST_HEAD(virtio_devices);
 
 void virtio_add_status(struct virtio_device *vdev, unsigned int status)
 {
