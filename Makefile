@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 C_SOURCES := $(shell find firmware guest -name '*.[chS]' -o -name '*.ld') hv/board.py hv/images/build.py
-export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
+# numba does not notice that the callee of a compiled function changed: another source, another cache.
+COMPILED := $(shell cat hv/cpu/*.py devices/virtio/kernels.py | cksum | cut -d' ' -f1)
+export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba/$(COMPILED)
 
 .PHONY: setup demo test test-jit test-nojit test-boundscheck campaign lint bench clean
 
@@ -31,7 +33,7 @@ test-nojit: setup
 	$(BIN)/coverage report --data-file=$(VENV)/.coverage --fail-under=100 --show-missing
 
 test-boundscheck: setup
-	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(CURDIR)/$(VENV)/numba-boundscheck $(BIN)/python -m pytest -n 2 tests/kernels tests/unit/virtio
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(NUMBA_CACHE_DIR)-boundscheck $(BIN)/python -m pytest -n 2 tests/kernels tests/unit/virtio
 
 campaign: setup
 	$(BIN)/python -m pytest -n 2 -m campaign
