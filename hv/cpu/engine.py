@@ -138,9 +138,13 @@ class Engine:
         """Run from `pc` until something stops the CPU; return Unicorn's error number."""
         return int(self.lib.uc_emu_start(self.handle, pc, 0, 0, 0))
 
+    def flush_tlb(self) -> None:
+        """Forget all address translations."""
+        self._check("flush the TLB", self.lib.uc_ctl(self.handle, _CTL_TLB_FLUSH))
+
     def flush(self) -> None:
         """Forget all address translations and all translated code."""
-        self._check("flush the TLB", self.lib.uc_ctl(self.handle, _CTL_TLB_FLUSH))
+        self.flush_tlb()
         self._check("flush translated code", self.lib.uc_ctl(self.handle, _CTL_TB_FLUSH))
 
     def error(self, what: str, code: int) -> HostError:

@@ -15,10 +15,12 @@ is written itself.
 """
 
 import weakref
-from collections.abc import Iterable
-from ctypes import c_uint8
+from collections.abc import Callable, Iterable
+from ctypes import CFUNCTYPE, c_uint8, c_uint32, c_uint64, c_void_p, cast
 from functools import cache
 
+import numpy as np
+import numpy.typing as npt
 from unicorn import unicorn_const as uc
 
 from devices.memory import GuestMemory
@@ -30,11 +32,14 @@ from hv.cpu.registers import Registers
 from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.cpu.state import MASK64, HartState
 from hv.cpu.stop import HartFault, HartStop
+from hv.cpu.watch import Watch, Watcher
 
 _FAULT_SLOTS = (
     *(state.ORIGIN_CAUSE, state.ORIGIN_TVAL, state.ORIGIN_PC, state.ORIGIN_PRIV),
     *(state.NESTED_CAUSE, state.NESTED_TVAL, state.NESTED_PC),
 )
+
+_CODE_HOOK = CFUNCTYPE(None, c_void_p, c_uint64, c_uint32, c_void_p)
 
 _verify_once = cache(internals.verify)
 
@@ -59,6 +64,8 @@ class Hart:
         self._memory = memory
         self._state = HartState()
         self._breakpoints: dict[int, int] = {}
+        self._tracepoints: list[object] = []  # ctypes does not keep them alive
+        self._watch: Watch | None = None
         self._engine = Engine()
         try:
             self._assemble()
@@ -154,6 +161,8 @@ class Hart:
         s[state.BUDGET] = min(clock.from_ns(until_ns), state.NEVER)
         reason = loop.run(s.address)
         self._windows.raise_failure()
+        if self._watch is not None and self._watch.failure is not None:
+            raise self._watch.failure
         if reason < 0:
             raise self._engine.error(f"go on at pc {self._registers.pc:#x}", -reason)
         if reason == state.STOP_FAULT:
@@ -272,6 +281,34 @@ class Hart:
         if hook is not None:
             self._engine.unhook(hook)
             self._breakpoints_changed()
+
+    def add_tracepoint(self, address: int, passed: Callable[[], None]) -> None:
+        """Call `passed` before each execution of the instruction at a virtual address.
+
+        It may look at the hart but not touch it; the run goes on as it would without the tracepoint.
+        """
+        callback = _CODE_HOOK(lambda _engine, _address, _size, _user: passed())
+        self._tracepoints.append(callback)
+        function = cast(callback, c_void_p).value
+        assert function is not None
+        self._engine.hook(uc.UC_HOOK_CODE, function, 0, address, address)
+        self._engine.flush()
+
+    def watch(self, pages: npt.NDArray[np.uint8], on_access: Watcher) -> None:
+        """Have `on_access` told of every access to some pages, before it happens (see `hv.cpu.watch`).
+
+        Args:
+            pages: one byte for each page of RAM, not 0 where accesses are reported. The caller may change it
+                in place while the hart stands still, and calls `forget_translations` when a page has become
+                watched.
+            on_access: who is told; it may look at the hart but not touch it. True stops the run with BREAK.
+        """
+        self._watch = Watch(self._state, pages, on_access)
+        self.forget_translations()
+
+    def forget_translations(self) -> None:
+        """Empty the TLB; the guest does not notice."""
+        self._engine.flush_tlb()
 
     def _breakpoints_changed(self) -> None:
         """Translate all code anew: with calls at breakpoints, and only then with checks inside a block."""

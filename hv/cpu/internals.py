@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+import numpy as np
 from unicorn import riscv_const as reg
 
 from hv.cpu import state
@@ -97,6 +98,8 @@ FUNCTIONS = {
     state.TLB_FLUSH_BY_MMUIDX: "tlb_flush_by_mmuidx",
     state.TLB_FLUSH_PAGE_BY_MMUIDX: "tlb_flush_page_by_mmuidx",
     state.TLB_RESET_DIRTY: "tlb_reset_dirty",
+    state.RESTORE_STATE: "cpu_restore_state",
+    state.LOOP_EXIT_RESTORE: "cpu_loop_exit_restore",
 }
 """Internal functions that compiled code calls, by the slot that holds their address."""
 
@@ -268,18 +271,18 @@ def locate(engine: Engine, offsets: Mapping[str, int] = OFFSETS) -> Location:
 
 def _find_interrupt_request(cpu: int, offsets: Mapping[str, int]) -> int:
     """Find the one word below env that changes when an interrupt becomes pending; check mip on the way."""
-    words = (c_uint32 * (offsets["CPU_ENV"] // 4)).from_address(cpu)
-    before = bytes(words)
+    words = np.frombuffer((c_uint32 * (offsets["CPU_ENV"] // 4)).from_address(cpu), np.uint32)
+    before = words.copy()
     function("riscv_cpu_update_mip")(cpu, 2, 2)
-    after = bytes(words)
+    after = words.copy()
     mip = load(cpu + offsets["CPU_ENV"] + offsets["ENV_MIP"])
     function("riscv_cpu_update_mip")(cpu, 2, 0)
     if mip != 2:
         raise refuse("ENV_MIP")
-    changed = [i for i in range(0, len(before), 4) if before[i : i + 4] != after[i : i + 4]]
-    if len(changed) != 1 or after[changed[0] : changed[0] + 4] != b"\2\0\0\0":
+    changed = np.flatnonzero(before != after).tolist()
+    if len(changed) != 1 or after[changed[0]] != 2:
         raise refuse("interrupt_request")
-    return cpu + changed[0]
+    return cpu + 4 * int(changed[0])
 
 
 def verify(offsets: Mapping[str, int] = OFFSETS) -> None:

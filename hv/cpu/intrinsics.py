@@ -80,6 +80,7 @@ def _storer(width: int) -> Callable[[int, int], None]:
 load64 = _loader(64)
 load32 = _loader(32)
 load16 = _loader(16)
+load8 = _loader(8)
 store64 = _storer(64)
 store32 = _storer(32)
 store16 = _storer(16)

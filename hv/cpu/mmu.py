@@ -64,9 +64,12 @@ from hv.cpu.state import (
     USER_PAGE_COUNT,
     USER_PAGES,
     USER_PAGES_MAX,
+    WALKED,
+    WATCHED,
     WINDOW_COUNT,
     WINDOWS,
 )
+from hv.cpu.watch import access_watched, watched
 
 TLB_WINDOW = 1_000_000 * BYTES_PER_TICK
 """Clock bytes for which a TLB does not shrink: 100 ms of virtual time."""
@@ -78,6 +81,9 @@ LOAD = 0
 STORE = 1
 FETCH = 2
 """QEMU's MMUAccessType. 1 << access is the right that it needs, in PMP's and in QEMU's TLB's numbering."""
+
+WALK = 3
+"""A read of a page table by the hart itself; for reports only."""
 
 READ = 1 << LOAD
 WRITE = 1 << STORE
@@ -179,6 +185,8 @@ def walk(s: int, address: int, access: int, mode: int) -> int:
         if not in_ram(s, entry, 8) or not allowed_by_pmp(s, entry, 8, READ, S_MODE):
             return -access_fault(access)
         pte = load64(host_address(s, entry))
+        if watched(s, entry):
+            store64(s + WALKED, entry & PAGE_MASK)
         table = (pte >> 10 & _PPN_MASK) << 12
         if not pte & PTE_V or pte & (PTE_R | PTE_W) == PTE_W or pte >> 54 != 0:
             return -page_fault(access)
@@ -223,10 +231,11 @@ def _steer_size(s: int, index: int) -> None:
 
 
 @native
-def fill(s: int, address: int, size: int, access: int, index: int) -> int:
+def fill(s: int, address: int, size: int, access: int, index: int, return_address: int) -> int:
     """Put the page of a virtual address into the TLB number `index` (a privilege mode).
 
-    `size` is that of the access, 0 for a fetch. Returns 0, or the cause of the fault.
+    `size` is that of the access, 0 for a fetch; `return_address` is where the translated code goes on.
+    Returns 0, or the cause of the fault; does not return when a watched page stops the hart.
     """
     env = load64(s + ENV)
     mode = index
@@ -234,7 +243,10 @@ def fill(s: int, address: int, size: int, access: int, index: int) -> int:
         mstatus = load64(env + ENV_MSTATUS)
         if mstatus & MSTATUS_MPRV:
             mode = mstatus >> MSTATUS_MPP_SHIFT & 3
+    store64(s + WALKED, 0)
     translated = walk(s, address, access, mode)
+    if load64(s + WALKED):
+        access_watched(s, address, load64(s + WALKED), WALK, return_address)
     if translated < 0:
         return -translated
     page = translated & PAGE_MASK
@@ -255,6 +267,8 @@ def fill(s: int, address: int, size: int, access: int, index: int) -> int:
             return access_fault(access)
         rights = needed
         valid_for = 1
+    if watched(s, page) and access_watched(s, address, page, access, return_address):
+        valid_for = 1 if access != FETCH else PAGE_SIZE
     if translated & USER and index == S_MODE:
         count = load64(s + USER_PAGE_COUNT)
         if count < USER_PAGES_MAX:
@@ -271,7 +285,7 @@ def tlb_fill(
 ) -> bool:
     """Stand in for CPUClass.tlb_fill: fill, or raise the exception (and not return), or say that it would."""
     env = cpu + CPU_ENV
-    cause = fill(load64(env + ENV_SPTBR), address, int64(size), int64(access), int64(index))
+    cause = fill(load64(env + ENV_SPTBR), address, int64(size), int64(access), int64(index), return_address)
     if cause == 0:
         return True
     if probe:
