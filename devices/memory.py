@@ -21,6 +21,9 @@ from devices.errors import DeviceError
 PAGE_SIZE = 4096
 """Bytes in a page of RAM, on the guest's side and on ours."""
 
+Pages = npt.NDArray[np.bool_]
+"""One flag a page."""
+
 _BLOCK = 512
 """Unit of st_blocks (stat(2))."""
 
@@ -109,12 +112,29 @@ class GuestMemory:
             raise GuestMemoryError(f"cannot discard {length:#x} bytes at {addr:#x}: no whole pages of RAM")
         if length == 0:
             return
-        self._mapping.madvise(mmap.MADV_REMOVE, addr - self.base, length)
+        self._drop(addr - self.base, length)
         self.on_write(addr, length)
+
+    def _drop(self, offset: int, length: int) -> None:
+        """Make whole pages read zero, and give the host's memory for them back."""
+        self._mapping.madvise(mmap.MADV_REMOVE, offset, length)
 
     def written(self, addr: int, length: int) -> None:
         """Say that a device changed addr..addr+length-1."""
         self.on_write(addr, length)
+
+    def held(self) -> Pages:
+        """For each page, whether the host holds memory for it; the others are zero, and stay free unseen."""
+        held = np.zeros(self.size // PAGE_SIZE, np.bool_)
+        end = 0
+        while end < self.size:
+            try:
+                start = os.lseek(self.fd, end, os.SEEK_DATA)
+            except OSError:  # ENXIO: only holes are left
+                break
+            end = os.lseek(self.fd, start, os.SEEK_HOLE)
+            held[start // PAGE_SIZE : end // PAGE_SIZE] = True
+        return held
 
     def resident_bytes(self) -> int:
         """Return the host memory that the RAM takes now, in bytes."""

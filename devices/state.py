@@ -44,7 +44,7 @@ class Fields:
         self._state = state
         self._where = where
 
-    def value(self, name: str) -> object:
+    def value(self, name: str) -> Any:
         """The field as it is, for a part that checks its own state."""
         return self._state[name]
 

@@ -9,6 +9,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple
 
+from devices.state import Fields, State
+
+LINE_MAX = 1 << 24
+"""Bytes of an unfinished line that a saved state may have."""
+
 
 class Line(NamedTuple):
     """A line the guest printed.
@@ -83,6 +88,20 @@ class Console:
             return False
         self.match = self._pattern.search(self.partial)
         return self.match is not None
+
+    def save(self) -> State:
+        """Return the line that is being printed; those before it are the past, and a watch is the caller's."""
+        return {"line": bytes(self._current), "started_ns": self._started_ns}
+
+    def restore(self, state: object) -> None:
+        """Go on from a saved line, with nothing before it and no watch; raises StateError."""
+        fields = Fields(state, "console", ("line", "started_ns"))
+        line = fields.data("line", 0, LINE_MAX)
+        started_ns = fields.integer("started_ns", 0, (1 << 63) - 1)
+        self._current[:] = line
+        self._started_ns = started_ns
+        self._pattern = self.match = None
+        self.lines = []
 
     def text(self) -> str:
         """Return all output so far, line ends as `\\n`."""

@@ -271,7 +271,7 @@ def locate(engine: Engine, offsets: Mapping[str, int] = OFFSETS) -> Location:
 
 def _find_interrupt_request(cpu: int, offsets: Mapping[str, int]) -> int:
     """Find the one word below env that changes when an interrupt becomes pending; check mip on the way."""
-    words = np.frombuffer((c_uint32 * (offsets["CPU_ENV"] // 4)).from_address(cpu), np.uint32)
+    words = np.ctypeslib.as_array((c_uint32 * (offsets["CPU_ENV"] // 4)).from_address(cpu))
     before = words.copy()
     function("riscv_cpu_update_mip")(cpu, 2, 2)
     after = words.copy()
