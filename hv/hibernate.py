@@ -7,6 +7,7 @@ set up, virtual time starts at 0. It comes out of reset like any other; the firm
 RAM and resumes the guest.
 """
 
+from enum import Enum
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,13 @@ from hv.hostimage.format import Header
 from hv.hostimage.reader import open_image
 from hv.hostimage.writer import write_image
 from hv.machine import Machine, MachineConfig
+
+
+class Carrier(Enum):
+    """Who carries the S4 image across the power-off."""
+
+    SWAP = "swap"  # the guest writes it to swap on virtio-blk
+    HOST = "host"  # the platform keeps RAM in a host image (SBI SUSP)
 
 
 def write_host_image(machine: Machine, path: Path) -> Header:

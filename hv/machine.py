@@ -10,6 +10,8 @@ A guest that dies ends in a `Stop` with a report (`hv.report`), never in an exce
 """
 
 import hashlib
+import heapq
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from devices.plic import Plic
 from devices.power import Power, PowerAction, PowerRequest
 from devices.rtc import GoldfishRtc
 from devices.uart import Uart
-from devices.virtio.backends import BackendError, FileBackend
+from devices.virtio.backends import BackendError, BlockBackend, FileBackend
 from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
 from devices.virtio.device import VirtioDevice
@@ -35,7 +37,7 @@ from hv.console import Console
 from hv.cpu import Hart, HartStop
 from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
-from hv.hostimage.identity import MachineIdentity, identify_disk
+from hv.hostimage.identity import DiskIdentity, MachineIdentity, identify_backend, identify_disk
 from hv.loader import BootPlan, plan_boot
 
 BALLOON_SLOT = 1
@@ -87,10 +89,17 @@ class Disk:
     Attributes:
         path: the raw image; sectors of 512 bytes.
         slot: virtio-mmio slot, or None for the next free one from 0 (passing over the balloon's).
+        backend: what holds the sectors instead of a file; `path` is then no more than its name. Its owner
+        closes it.
     """
 
     path: Path
     slot: int | None = None
+    backend: BlockBackend | None = None
+
+    def identify(self) -> DiskIdentity:
+        """Return what tells its contents from other disks'; raises ImageError when they cannot be read."""
+        return identify_disk(self.path) if self.backend is None else identify_backend(self.backend)
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,8 @@ class Machine:
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio] = []
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._entered = itertools.count()
         try:
             self.disks = [Block(self._open(disk), f"thaw-{n}") for n, disk in enumerate(config.disks)]
             self.memory = memory or _allocate(config.ram)
@@ -203,12 +214,14 @@ class Machine:
             How it ended. An IDLE machine needs input from the host: nothing in it will ever happen by itself.
         """
         while not until():
-            alarm = self._rtc.next_deadline_ns()
-            stop = self.hart.run(until_ns if alarm is None else min(until_ns, alarm))
-            if stop is HartStop.IDLE and alarm is not None and alarm <= until_ns:
-                self.hart.advance(alarm)
+            due = self._next_due_ns()
+            stop = self.hart.run(until_ns if due is None else min(until_ns, due))
+            if stop is HartStop.IDLE and due is not None and due <= until_ns:
+                self.hart.advance(due)
                 stop = HartStop.REQUESTED
             self._rtc.advance(self.now_ns)
+            while self._agenda and self._agenda[0][0] <= self.now_ns:
+                heapq.heappop(self._agenda)[-1]()
             for transport in self._transports:
                 transport.service()
             if self._power_request is not None:
@@ -218,6 +231,21 @@ class Machine:
             if stop in _STOPS and (stop is not HartStop.BUDGET or self.now_ns >= until_ns):
                 return Stop(_STOPS[stop], self.now_ns)
         return Stop(StopReason.CONDITION, self.now_ns)
+
+    def at(self, ns: int, action: Callable[[], None]) -> None:
+        """Have the host do something at a virtual time, whatever the guest is doing then.
+
+        Args:
+            ns: virtual time; one that has passed means when the machine next runs.
+            action: called between two instructions; what it raises comes out of `run`.
+        """
+        heapq.heappush(self._agenda, (ns, next(self._entered), action))
+
+    def _next_due_ns(self) -> int | None:
+        """When the host has to do something of its own accord: an alarm, or the next thing on the agenda."""
+        due = [ns for ns, *_ in self._agenda[:1]]
+        alarm = self._rtc.next_deadline_ns()
+        return min(due if alarm is None else [*due, alarm], default=None)
 
     def set_balloon_target(self, pages: int) -> None:
         """Set the host's target, at this virtual time.
@@ -241,7 +269,7 @@ class Machine:
             ImageError: a disk cannot be read.
         """
         devices = {slot: device for _, slot, device in self._slots()}
-        paths = {id(device): disk.path for device, disk in zip(self.disks, self.config.disks, strict=True)}
+        disks = {id(device): disk for device, disk in zip(self.disks, self.config.disks, strict=True)}
         in_order = [devices[slot] for slot in sorted(devices)]
         return MachineIdentity(
             ram_base=board.DRAM_BASE,
@@ -249,14 +277,16 @@ class Machine:
             slots=tuple(devices[i].device_id if i in devices else 0 for i in range(len(board.VIRTIO_SLOTS))),
             firmware=self.boot.firmware,
             kernel=self.boot.kernel,
-            disks=tuple(identify_disk(paths[id(device)]) for device in in_order if id(device) in paths),
+            disks=tuple(disks[id(device)].identify() for device in in_order if id(device) in disks),
         )
 
     def ram_sha256(self) -> str:
         """Hash all of guest RAM."""
         return hashlib.sha256(self.memory.ram.data).hexdigest()
 
-    def _open(self, disk: Disk) -> FileBackend:
+    def _open(self, disk: Disk) -> BlockBackend:
+        if disk.backend is not None:
+            return disk.backend
         try:
             backend = FileBackend(disk.path)
         except BackendError as error:

@@ -8,6 +8,7 @@ import errno
 import os
 import re
 from dataclasses import dataclass, field
+from typing import NamedTuple, Self
 
 from hv.machine import Machine, Stop
 
@@ -51,6 +52,26 @@ class Reply:
     def error(self) -> str:
         """The status as the errno's name and text; empty on success."""
         return "" if not self.status else f"{errno.errorcode.get(-self.status)} ({os.strerror(-self.status)})"
+
+
+class Workload(NamedTuple):
+    """The guest's checkable memory, as its shell reports it.
+
+    Attributes:
+        pages: pages with a pattern.
+        fingerprint: 16 hex digits over their contents.
+        bad: pages whose pattern is wrong.
+    """
+
+    pages: int
+    fingerprint: str
+    bad: int
+
+    @classmethod
+    def of(cls, reply: Reply) -> Self:
+        """Read the answer of `touch` or `verify`; raises KeyError when a figure is missing."""
+        bad = reply.number("bad_pages") if "bad_pages" in reply.values else 0
+        return cls(reply.number("touched_pages"), str(reply.values.get("fingerprint", "")), bad)
 
 
 _NUMBER = re.compile(r"-?\d{1,15}")

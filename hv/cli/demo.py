@@ -8,8 +8,9 @@ import click
 
 from hv import board
 from hv.cli.options import FILE, Size
-from hv.demo.plan import Carrier, Moment, Plan
+from hv.demo.plan import Moment, Plan
 from hv.errors import ConfigError
+from hv.hibernate import Carrier
 from hv.machine import Disk, MachineConfig
 
 DISK_MARGIN = 16 * board.MIB

@@ -1,19 +1,13 @@
 """What the story is about and what its processes tell each other: plain data that a pipe can carry."""
 
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import NamedTuple
 
 from hv.books import Entry
+from hv.hibernate import Carrier
 from hv.machine import MachineConfig
-
-
-class Carrier(Enum):
-    """Who carries the S4 image across the power-off."""
-
-    SWAP = "swap"  # the guest writes it to swap on virtio-blk
-    HOST = "host"  # the platform keeps RAM in a host image (SBI SUSP)
+from hv.shell import Workload
 
 
 @dataclass(frozen=True)
@@ -49,20 +43,6 @@ class Moment(NamedTuple):
     ns: int
     side: str
     text: str
-
-
-class Workload(NamedTuple):
-    """The guest's checkable memory, as its shell reports it.
-
-    Attributes:
-        pages: pages with a pattern.
-        fingerprint: 16 hex digits over their contents.
-        bad: pages whose pattern is wrong.
-    """
-
-    pages: int
-    fingerprint: str
-    bad: int
 
 
 class Ending(NamedTuple):

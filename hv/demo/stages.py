@@ -6,12 +6,12 @@ from dataclasses import replace
 from multiprocessing.connection import Connection
 
 from hv import books
-from hv.demo.plan import Carrier, Ending, Failure, Message, Moment, Plan, Workload
+from hv.demo.plan import Ending, Failure, Message, Moment, Plan
 from hv.errors import ThawvisorError
-from hv.hibernate import thaw, write_host_image
+from hv.hibernate import Carrier, thaw, write_host_image
 from hv.machine import Machine, Stop, StopReason
 from hv.report import describe
-from hv.shell import GuestShell, Reply
+from hv.shell import GuestShell, Reply, Workload
 
 GUEST_SAYS = ("PM: ", "virtio_balloon ")
 """Kernel messages that belong in the timeline, by the start of their text."""
@@ -110,7 +110,7 @@ def before(plan: Plan, tell: Callable[[Message], None]) -> None:
         stage.command(f"touch {plan.touch + plan.target}")
         stage.command("release")
         stage.say(f"the guest used {plan.touch + plan.target} pages and freed them")
-        workload = _workload(stage.command(f"touch {plan.touch}"))
+        workload = Workload.of(stage.command(f"touch {plan.touch}"))
         stage.say(f"the guest filled {workload.pages} pages, fingerprint {workload.fingerprint}")
         stage.entry("touched")
 
@@ -143,7 +143,7 @@ def after(plan: Plan, tell: Callable[[Message], None]) -> None:
             raise StageError("the guest booted afresh instead of resuming")
         stage.inflate("target reached again")
 
-        workload = _workload(stage.command("verify"))
+        workload = Workload.of(stage.command("verify"))
         stage.say(f"the guest verified {workload.pages} pages, fingerprint {workload.fingerprint}")
         stage.entry("resumed")
         stage.end(workload)
@@ -157,9 +157,3 @@ def run(stage: Callable[[Plan, Callable[[Message], None]], None], plan: Plan, pi
         pipe.send(Failure(str(error)))
     finally:
         pipe.close()
-
-
-def _workload(reply: Reply) -> Workload:
-    fingerprint = str(reply.values.get("fingerprint", ""))
-    bad = reply.number("bad_pages") if "bad_pages" in reply.values else 0
-    return Workload(reply.number("touched_pages"), fingerprint, bad)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import msgspec
 
+from devices.virtio.backends import BlockBackend
 from hv import board
 from hv.files import data_extents, open_file, read_at
 
@@ -78,3 +79,21 @@ def identify_disk(path: Path) -> DiskIdentity:
                     digest.update(at.to_bytes(8, "little") + block)
                 done = at + DISK_BLOCK
     return DiskIdentity(size, digest.hexdigest())
+
+
+def identify_backend(backend: BlockBackend) -> DiskIdentity:
+    """Do as `identify_disk` for a disk that is no file; the same contents have the same identity.
+
+    Args:
+        backend: the disk, which nobody is writing to.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    digest = hashlib.sha256()
+    for at in range(0, backend.size, DISK_BLOCK):
+        block = bytearray(min(DISK_BLOCK, backend.size - at))
+        backend.read(at, (memoryview(block),))
+        if any(block):
+            digest.update(at.to_bytes(8, "little") + block)
+    return DiskIdentity(backend.size, digest.hexdigest())

@@ -12,7 +12,8 @@ import pytest
 
 from hv import board
 from hv.demo import story
-from hv.demo.plan import Carrier, Ending, Plan
+from hv.demo.plan import Ending, Plan
+from hv.hibernate import Carrier
 from hv.machine import Machine, StopReason
 from tests.harness.guest import config, make_disk
 

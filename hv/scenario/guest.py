@@ -1,0 +1,115 @@
+"""Guests: what a scenario asks of the kernel inside the machine, and how the toy kernel answers."""
+
+from typing import Protocol
+
+from hv.books import GuestBooks, guest_books
+from hv.hibernate import Carrier
+from hv.machine import Machine, Stop
+from hv.shell import GuestShell, Reply, Workload
+
+
+class Guest(Protocol):
+    """The kernel in one machine. None of its calls judges: a run does.
+
+    Methods that talk to the guest's shell need it at its prompt, and leave it there.
+    """
+
+    def __init__(self, machine: Machine) -> None: ...
+
+    @staticmethod
+    def append(era: str) -> str:
+        """Return the kernel command line that selects an era of the balloon driver."""
+
+    def until_prompt(self) -> Stop:
+        """Run until the shell waits for a command; CONDITION, or whatever stopped the machine first."""
+
+    def shell(self, line: str) -> Reply:
+        """Type a command and run until it is done."""
+
+    def type(self, line: str) -> None:
+        """Type a command and do not run."""
+
+    def hibernate_command(self, carrier: Carrier) -> str:
+        """Return the shell command that starts a hibernation."""
+
+    def swap_commands(self) -> tuple[str, ...]:
+        """Return the shell commands that make swap on the first disk and use it."""
+
+    def touch(self, pages: int) -> Reply:
+        """Fill fresh pages with a pattern that `verify` knows."""
+
+    def release(self) -> Reply:
+        """Free the touched pages."""
+
+    def workload(self, reply: Reply) -> Workload:
+        """Read the answer of `touch` or `verify`; raises KeyError when a figure is missing."""
+
+    def verify(self) -> Reply:
+        """Check every touched page."""
+
+    def resumed(self) -> bool:
+        """Whether this machine's kernel came out of an image."""
+
+    def books(self) -> GuestBooks:
+        """Return what the guest says of its pages; raises KeyError when a figure is missing."""
+
+
+class ToyGuest:
+    """The toy kernel in `guest/`.
+
+    Args:
+        machine: a machine that boots it.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._shell = GuestShell(machine)
+
+    @staticmethod
+    def append(era: str) -> str:
+        """See `Guest`."""
+        return f"balloon.policy={era}"
+
+    def until_prompt(self) -> Stop:
+        """See `Guest`."""
+        return self._shell.wait_for_prompt()
+
+    def shell(self, line: str) -> Reply:
+        """See `Guest`."""
+        return self._shell.command(line)
+
+    def type(self, line: str) -> None:
+        """See `Guest`."""
+        self._machine.uart.receive(line.encode() + b"\n")
+
+    def hibernate_command(self, carrier: Carrier) -> str:
+        """See `Guest`."""
+        return {Carrier.SWAP: "hibernate swap", Carrier.HOST: "hibernate platform"}[carrier]
+
+    def swap_commands(self) -> tuple[str, ...]:
+        """See `Guest`."""
+        return "mkswap", "swapon"
+
+    def touch(self, pages: int) -> Reply:
+        """See `Guest`."""
+        return self.shell(f"touch {pages}")
+
+    def release(self) -> Reply:
+        """See `Guest`."""
+        return self.shell("release")
+
+    def verify(self) -> Reply:
+        """See `Guest`."""
+        return self.shell("verify")
+
+    def workload(self, reply: Reply) -> Workload:
+        """See `Guest`."""
+        return Workload.of(reply)
+
+    def resumed(self) -> bool:
+        """See `Guest`."""
+        return "PM: resumed from " in self._machine.console.text()
+
+    def books(self) -> GuestBooks:
+        """See `Guest`."""
+        return guest_books(self._shell)

@@ -1,0 +1,140 @@
+"""What scenarios there are: the decorator, the library, and files of a user's own."""
+
+import importlib
+import importlib.util
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+from hv.errors import ConfigError
+from hv.hibernate import Carrier
+from hv.scenario.eras import ERAS
+from hv.scenario.world import World
+
+LIBRARY = "hv.scenario.library"
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A function of a world, and when it holds.
+
+    Attributes:
+        name: the function's, with hyphens.
+        play: the function.
+        source: module of the library, or path of a user's file.
+        promise: which of P1 to P9 it shows; empty for none.
+        eras: the driver's policies it holds for.
+        carriers: the carriers it holds for.
+        campaign: it takes long, and is run only when asked for.
+    """
+
+    name: str
+    play: Callable[[World], None]
+    source: str
+    promise: str
+    eras: tuple[str, ...]
+    carriers: tuple[Carrier, ...]
+    campaign: bool
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (self.play.__doc__ or "").strip().partition("\n")[0]
+
+    def cases(self, seed: int = 0) -> "Iterator[Case]":
+        """Yield each era with each carrier."""
+        for era in self.eras:
+            for carrier in self.carriers:
+                yield Case(self.source, self.name, era, carrier, seed)
+
+
+class Case(NamedTuple):
+    """All that a run of a scenario depends on.
+
+    Attributes:
+        source: module of the library, or path of a user's file.
+        name: the scenario's.
+        era: the driver's policy.
+        carrier: who carries the image.
+        seed: of the world's chance.
+    """
+
+    source: str
+    name: str
+    era: str
+    carrier: Carrier
+    seed: int
+
+    @property
+    def id(self) -> str:
+        """What tells it from other cases, for people: `name[era-carrier]`."""
+        return f"{self.name}[{self.era}-{self.carrier.value}]"
+
+    @property
+    def command(self) -> str:
+        """The command that runs exactly this."""
+        what = self.name if self.source.startswith(LIBRARY) else f"{self.source}:{self.name}"
+        seed = f" --seed {self.seed}" if self.seed else ""
+        return f"thawvisor scenario run {what} --era {self.era} --carrier {self.carrier.value}{seed}"
+
+
+def scenario(
+    *,
+    promise: str = "",
+    eras: Iterable[str] = tuple(ERAS),
+    carriers: Iterable[Carrier] = tuple(Carrier),
+    campaign: bool = False,
+) -> Callable[[Callable[[World], None]], Scenario]:
+    """Make a function of a `World` a scenario; its docstring's first line is its summary.
+
+    Args:
+        promise: which of P1 to P9 it shows.
+        eras: the driver's policies it holds for.
+        carriers: the carriers it holds for.
+        campaign: it takes long, and is run only when asked for by name, or with `--campaign`.
+    """
+
+    def register(play: Callable[[World], None]) -> Scenario:
+        module = play.__module__
+        source = module if module.startswith(LIBRARY) else play.__code__.co_filename
+        name = play.__name__.replace("_", "-")
+        return Scenario(name, play, source, promise, tuple(eras), tuple(carriers), campaign)
+
+    return register
+
+
+def library() -> dict[str, Scenario]:
+    """Import the library and return its scenarios by name, in the order of their files."""
+    package = importlib.import_module(LIBRARY)
+    modules = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    found = [
+        scenario for name in modules for scenario in _scenarios(importlib.import_module(f"{LIBRARY}.{name}"))
+    ]
+    return {scenario.name: scenario for scenario in found}
+
+
+def load(path: Path) -> dict[str, Scenario]:
+    """Import a user's file and return its scenarios by name.
+
+    Raises:
+        ConfigError: it cannot be imported, or has none.
+    """
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise ConfigError(f"scenario file {path}: no such Python file")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise ConfigError(f"scenario file {path}: {type(error).__name__}: {error}") from None
+    found = {scenario.name: scenario for scenario in _scenarios(module)}
+    if not found:
+        raise ConfigError(f"scenario file {path}: no function in it has the decorator @scenario")
+    return found
+
+
+def _scenarios(module: ModuleType) -> list[Scenario]:
+    return [value for value in vars(module).values() if isinstance(value, Scenario)]

@@ -1,0 +1,161 @@
+"""The world of a scenario: what outlives a machine, and the machines one after another."""
+
+import random
+import tempfile
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+from devices.virtio.backends import PowerCutBackend
+from hv import board, books
+from hv.hibernate import Carrier, thaw, write_host_image
+from hv.machine import Disk, Machine, MachineConfig
+from hv.scenario.eras import ERAS, Era
+from hv.scenario.guest import Guest, ToyGuest
+from hv.scenario.journal import Journal
+from hv.scenario.run import Run, ScenarioError
+from hv.shell import Workload
+
+RAM = 64 * board.MIB
+DISK_MARGIN = 16 * board.MIB
+"""The swap disk is RAM and this much, so that an image always fits."""
+
+
+class World:
+    """What survives a power-off, and the processes so far. A context manager: it holds machines and an image.
+
+    The attributes may be changed between two machines: a host with another target, another RAM size, a
+    damaged disk.
+
+    Attributes:
+        era: the policy of the guest's balloon driver.
+        carrier: who carries the S4 image.
+        seed: of `random`, the only source of chance.
+        random: for scenarios that draw lots.
+        guest: the adapter of the kernel that runs here.
+        ram: bytes of RAM.
+        target: the host's balloon target in pages, kept across power-offs.
+        disk: contents of the disk, or None for a machine without one.
+        append: more of the kernel command line.
+        host_image: what the platform kept of RAM, or None.
+        workload: what the guest's touched pages must look like.
+        first_entry: the books that later ones are compared with.
+        cached_writes_kept: at a power cut, which of `disk.unflushed` had reached the medium; none of them.
+        journal: steps, figures and findings.
+        runs: the machines so far.
+    """
+
+    def __init__(
+        self,
+        era: str = "e4",
+        carrier: Carrier = Carrier.SWAP,
+        seed: int = 0,
+        guest: type[Guest] = ToyGuest,
+    ) -> None:
+        self.era: Era = ERAS[era]
+        self.carrier = carrier
+        self.seed = seed
+        self.random = random.Random(seed)
+        self.guest = guest
+        self.ram = RAM
+        self.target = 0
+        self.disk: bytes | None = bytes(RAM + DISK_MARGIN) if carrier is Carrier.SWAP else None
+        self.append = ""
+        self.host_image: Path | None = None
+        self.workload = Workload(0, "", 0)
+        self.first_entry: books.Entry | None = None
+        self.cached_writes_kept: Callable[[PowerCutBackend], Iterable[int]] = lambda _disk: ()
+        self.journal = Journal()
+        self.runs: list[Run] = []
+        self._closing = ExitStack()
+        self._machine = ExitStack()
+        self._folder = Path(
+            self._closing.enter_context(tempfile.TemporaryDirectory(prefix="thawvisor-world-"))
+        )
+        self._closing.callback(lambda: self._machine.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._closing.close()
+
+    # The machines.
+
+    def power_on(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:
+        """Make the next machine, with fresh devices; nothing of it has run yet.
+
+        It resumes from the host image when there is one.
+
+        Args:
+            cut_at: the power goes at this write or flush of the disk, counted together from 1.
+            fail_at: these writes and flushes fail.
+
+        Raises:
+            ScenarioError: the machine before is still on.
+            ImageError: the host image is not for this machine.
+        """
+        if self.runs and self.runs[-1].on:
+            raise ScenarioError(f"machine {self.runs[-1].number} is still on: switch it off or cut its power")
+        self._machine.close()
+        disk = None if self.disk is None else PowerCutBackend(self.disk, cut_at, fail_at)
+        config = MachineConfig(
+            ram=self.ram,
+            append=f"{self.guest.append(self.era.name)} {self.append}".strip(),
+            disks=() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),),
+            balloon=self.target,
+        )
+        machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
+        self._machine.enter_context(machine)
+        run = Run(self, len(self.runs) + 1, machine, disk)
+        self.runs.append(run)
+        run.log("host", f"power on, {self.ram // board.MIB} MiB, balloon target {self.target} pages")
+        return run
+
+    def boot(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:
+        """Make the next machine and run it to the prompt of a fresh boot; a host image is dropped.
+
+        Raises:
+            ScenarioError: it does not come up, or it resumed.
+        """
+        self.host_image = None
+        run = self.power_on(cut_at, fail_at)
+        run.until_prompt()
+        if run.guest.resumed():
+            raise ScenarioError("the guest resumed from an image instead of booting afresh")
+        return run
+
+    def next(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:
+        """Make the next machine and run it to the prompt of the resumed guest.
+
+        Raises:
+            ScenarioError: it does not come up, or it booted afresh.
+        """
+        run = self.power_on(cut_at, fail_at)
+        run.until_prompt()
+        if not run.guest.resumed():
+            raise ScenarioError("the guest booted afresh instead of resuming")
+        return run
+
+    def start(self, touch: int, target: int) -> Run:
+        """Do what most scenarios begin with: boot, swap, touched pages, an inflated balloon, balanced books.
+
+        Args:
+            touch: pages that the guest fills.
+            target: the host's target in pages.
+        """
+        run = self.boot()
+        if self.disk is not None:
+            run.enable_swap()
+        run.touch(touch)
+        run.set_target(target)
+        run.until_target()
+        run.balance("inflated")
+        return run
+
+    def keep_host_image(self, run: Run) -> None:
+        """Keep the RAM of a machine that hibernated to the platform."""
+        self.host_image = self._folder / "host.s4"
+        header = write_host_image(run.machine, self.host_image)
+        run.log("host", f"the platform kept {header.pages_saved} pages of RAM")
