@@ -76,12 +76,19 @@ static int run_callback(struct platform_device *pdev, size_t member, const char 
 
 #define RUN_CALLBACK(pdev, phase) run_callback(pdev, offsetof(struct dev_pm_ops, phase), #phase)
 
-int dpm_freeze(void)
+static int quiesce_device(struct platform_device *pdev)
+{
+	const struct dev_pm_ops *pm = pdev->driver->pm;
+
+	return pm && pm->quiesce ? RUN_CALLBACK(pdev, quiesce) : RUN_CALLBACK(pdev, freeze);
+}
+
+static int suspend_devices(bool quiesce)
 {
 	struct platform_device *pdev;
 
 	list_for_each_entry_reverse(pdev, &platform_devices, node) {
-		int err = RUN_CALLBACK(pdev, freeze);
+		int err = quiesce ? quiesce_device(pdev) : RUN_CALLBACK(pdev, freeze);
 
 		if (!err)
 			continue;
@@ -90,6 +97,16 @@ int dpm_freeze(void)
 		return err;
 	}
 	return 0;
+}
+
+int dpm_freeze(void)
+{
+	return suspend_devices(false);
+}
+
+int dpm_quiesce(void)
+{
+	return suspend_devices(true);
 }
 
 int dpm_thaw(void)

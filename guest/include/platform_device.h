@@ -19,12 +19,14 @@ struct platform_device {
 };
 
 /*
- * Linux's meaning: freeze() before the snapshot (and, in the resuming kernel, before it gives way),
- * thaw() after it or after a failure, restore() in the restored kernel, on a device that knows
- * nothing of us. NULL where there is nothing to do.
+ * Linux's meaning: freeze() before the snapshot and before power-off, quiesce() in the resuming kernel
+ * before it gives way to the image (NULL: freeze(), which is all that Linux has), thaw() after the
+ * snapshot or after a failure, restore() in the restored kernel, on a device that knows nothing of us.
+ * NULL where there is nothing to do.
  */
 struct dev_pm_ops {
 	int (*freeze)(struct platform_device *pdev);
+	int (*quiesce)(struct platform_device *pdev);
 	int (*thaw)(struct platform_device *pdev);
 	int (*restore)(struct platform_device *pdev);
 };
@@ -51,6 +53,7 @@ void of_platform_populate(void);
  * after an error and return the first.
  */
 int dpm_freeze(void);
+int dpm_quiesce(void);
 int dpm_thaw(void);
 int dpm_restore(void);
 

@@ -43,7 +43,8 @@ struct virtio_device {
 	char name[12];			/* "virtio<index>" */
 	u32 device_id;			/* VIRTIO_ID_* */
 	u64 features;			/* offered by the device and understood here */
-	bool failed;			/* FAILED was set when the device was frozen */
+	bool failed;			/* its driver gave it up: no queues; tried again on the next machine */
+	bool no_pm;			/* its driver knows nothing of hibernation */
 	bool config_enabled;		/* may the driver hear of a config change? */
 	bool config_change_pending;	/* one came while it may not */
 	const struct virtio_config_ops *config;
@@ -60,7 +61,10 @@ struct virtio_device {
  *
  * thaw is for a driver that tells "the hibernation failed or is being
  * written" from "we woke up in a new machine"; without it restore serves
- * both, which is what Linux's drivers do since 3.6.
+ * both, which is what Linux's drivers do since 3.6. quiesce is for one that
+ * tells "an image is about to take over" from "the snapshot is about to be
+ * taken"; without it freeze serves both. lost: the new machine has no such
+ * device, or one that cannot be used; whatever the old one held is void.
  */
 struct virtio_driver {
 	const char *name;
@@ -70,8 +74,10 @@ struct virtio_driver {
 	int (*probe)(struct virtio_device *vdev);
 	void (*config_changed)(struct virtio_device *vdev);
 	int (*freeze)(struct virtio_device *vdev);
+	int (*quiesce)(struct virtio_device *vdev);
 	int (*thaw)(struct virtio_device *vdev);
 	int (*restore)(struct virtio_device *vdev);
+	void (*lost)(struct virtio_device *vdev);
 };
 
 DECLARE_TABLE(const struct virtio_driver *const, virtio_driver);
@@ -80,9 +86,13 @@ DECLARE_TABLE(const struct virtio_driver *const, virtio_driver);
 #define module_virtio_driver(drv)                                                                 \
 	static const struct virtio_driver *const __virtio_driver_##drv table_entry(virtio_driver) = &drv
 
-/* The transport's calls: a device was found; its machine is about to stop; runs on; is a new one. */
+/*
+ * The transport's calls: a device was found; its machine is about to stop; is about to run another
+ * kernel, the image; runs on; is a new one.
+ */
 int register_virtio_device(struct virtio_device *vdev);
 int virtio_device_freeze(struct virtio_device *vdev);
+int virtio_device_quiesce(struct virtio_device *vdev);
 int virtio_device_thaw(struct virtio_device *vdev);
 int virtio_device_restore(struct virtio_device *vdev);
 

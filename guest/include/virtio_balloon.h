@@ -26,11 +26,12 @@ struct virtio_balloon_config {
  * What the driver does around a hibernation. Each policy is one moment in the life of Linux's
  * driver, named by its era and the commit that introduced it.
  *
- * freeze: before the snapshot, and in the resuming kernel before it gives way to the image. No work
- *	of the driver's runs any more. On success the device is reset and the queues are deleted.
+ * freeze: before the snapshot. No work of the driver's runs any more. On success the device is reset and
+ *	the queues are deleted. NULL: the driver knows nothing of hibernation, and nothing is called.
+ * quiesce: in the resuming kernel, before it gives way to the image.
  * thaw: the same machine goes on: the hibernation failed, or the image is about to be written.
  * restore: another machine, whose device knows nothing of our pages.
- * Both leave the queues ready for use.
+ * The last two leave the queues ready for use.
  */
 struct virtio_balloon;
 
@@ -38,13 +39,14 @@ struct balloon_pm_ops {
 	const char *name;
 	const char *commit;
 	int (*freeze)(struct virtio_balloon *vb);
+	int (*quiesce)(struct virtio_balloon *vb);
 	int (*thaw)(struct virtio_balloon *vb);
 	int (*restore)(struct virtio_balloon *vb);
 };
 
 struct virtio_balloon {
 	struct virtio_device *vdev;
-	struct virtqueue *inflate_vq, *deflate_vq;
+	struct virtqueue *inflate_vq, *deflate_vq; /* NULL while there is no device to talk to */
 	const struct balloon_pm_ops *pm;
 
 	struct work_struct update_balloon_size_work;
@@ -52,11 +54,12 @@ struct virtio_balloon {
 	struct mutex balloon_lock; /* for everything below */
 
 	struct list_head pages; /* in the balloon */
-	unsigned long num_pages; /* of them, as the host counts: pages that are leaving included */
-	struct list_head leaving; /* the host was told, and has not acknowledged yet */
+	struct list_head in_flight; /* on their way in or out: the host was told, and did not acknowledge yet */
+	unsigned long num_pages; /* on both lists */
 
 	wait_queue_head_t acked;
 	struct virtqueue *unacked_vq; /* owes us an acknowledgement: pfns is the device's */
+	bool silent; /* it has owed it for too long */
 	unsigned int num_pfns;
 	__le32 pfns[VIRTIO_BALLOON_ARRAY_PFNS_MAX];
 
@@ -67,7 +70,9 @@ struct virtio_balloon {
 int virtballoon_init_vqs(struct virtio_balloon *vb);
 void virtballoon_del_vqs(struct virtio_balloon *vb);
 long towards_target(struct virtio_balloon *vb);
+int fill_balloon(struct virtio_balloon *vb, unsigned long num);
 int leak_balloon(struct virtio_balloon *vb, unsigned long num);
+void release_pages_balloon(struct virtio_balloon *vb, struct list_head *pages);
 void update_balloon_size(struct virtio_balloon *vb);
 void virtballoon_queue_update(struct virtio_balloon *vb);
 

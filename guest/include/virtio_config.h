@@ -31,6 +31,7 @@
  *
  * get, set:	configuration space; a read that spans several accesses is
  *		repeated until ConfigGeneration stands still.
+ * get_device_id: what is there now, VIRTIO_ID_*; 0 for nothing.
  * get_status, set_status: the status byte; set_status never writes 0.
  * reset:	write 0 and wait until the device reads 0, -ETIMEDOUT after 1 s.
  * get_features: what the device offers.
@@ -41,6 +42,7 @@
 struct virtio_config_ops {
 	void (*get)(struct virtio_device *vdev, unsigned int offset, void *buf, unsigned int len);
 	void (*set)(struct virtio_device *vdev, unsigned int offset, const void *buf, unsigned int len);
+	u32 (*get_device_id)(struct virtio_device *vdev);
 	u8 (*get_status)(struct virtio_device *vdev);
 	void (*set_status)(struct virtio_device *vdev, u8 status);
 	int (*reset)(struct virtio_device *vdev);

@@ -99,7 +99,7 @@ void crash_save_vmcoreinfo_init(void)
 	NUMBER(VIRTIO_ID_BALLOON);
 	OFFSET(virtio_balloon, num_pages);
 	OFFSET(virtio_balloon, pages);
-	OFFSET(virtio_balloon, leaving);
+	OFFSET(virtio_balloon, in_flight);
 	barrier();
 	vmcoreinfo_size = size;
 }

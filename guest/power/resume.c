@@ -45,7 +45,7 @@ static int swsusp_unmark(struct block_device *bdev, union swap_header *header)
 /* Makes way for the image; comes back only with an error, with everything running again. */
 static int hibernation_restore(struct image_loader *loader)
 {
-	int err = dpm_freeze();
+	int err = dpm_quiesce();
 
 	if (err)
 		return err;

@@ -5,17 +5,28 @@
  * The question that they answer differently: the host forgets the balloon
  * when the machine is switched off, so what becomes of the pages in it?
  *
+ *	none	never asked: the pages stay where they are, and after wake-up the
+ *		queues point into a device that has never heard of them.
  *	e0	keep them to the end, and drop them from the list after wake-up.
  *		No pressure on the host; but the pages were never freed, so
  *		the memory is in the total again and in use for ever.
- *	e4	give them back to the guest before the snapshot, and inflate to
- *		the host's target again after wake-up.
+ *	e1	give them back to the guest before the snapshot, and inflate to
+ *		the host's target again in the midst of the wake-up.
+ *	e3	the same, but inflate when everything works again.
+ *	e4	the same, today.
+ *	discard	what e0 meant: keep them to the end, and free them after wake-up,
+ *		without a word to a host that has forgotten them anyway.
+ *
+ * None and e0 are wrong, e1 depends on a lenient device, and all three are kept
+ * as they were.
  */
 #include "init.h"
 #include "mm.h"
 #include "string.h"
 #include "virtio_balloon.h"
 #include "virtio_config.h"
+
+/* ---- none: until e562966dba. No callbacks: the bus leaves such a device alone (virtio.c). ---- */
 
 /* ---- e0: e562966dba, "virtio: balloon: Add freeze, restore handlers to support S4", January 2012 ---- */
 
@@ -57,13 +68,13 @@ static int e0_restore(struct virtio_balloon *vb)
 	return e0_thaw(vb);
 }
 
-/* ---- e4: today's driver (2026), whose shape is 4eb05d562e of February 2012 ---- */
+/* ---- e1: 4eb05d562e, "virtio: balloon: leak / fill balloon across S4", February 2012 ---- */
 
 /*
  * Deflate everything. When the host stops answering on the way, the hibernation is off: what is still
  * in the balloon stays there, and the work brings back what has left.
  */
-static int e4_freeze(struct virtio_balloon *vb)
+static int e1_freeze(struct virtio_balloon *vb)
 {
 	int moved = 0;
 
@@ -78,8 +89,30 @@ static int e4_freeze(struct virtio_balloon *vb)
 	return 0;
 }
 
-/* thaw and restore: an empty balloon on a fresh device; the work waits for the thaw of the tasks. */
-static int e4_restore(struct virtio_balloon *vb)
+/*
+ * Fill the first array at once. The device is not live yet: DRIVER_OK comes when we are done. Hosts of
+ * the time did not mind; one that goes by the book answers nothing before it, and the driver waited for
+ * ever. Ours gives up waiting, and the answer comes with DRIVER_OK, so all that it costs is the time.
+ */
+static int e1_restore(struct virtio_balloon *vb)
+{
+	long diff;
+	int err = virtballoon_init_vqs(vb);
+
+	if (err)
+		return err;
+	diff = towards_target(vb);
+	if (diff > 0 && fill_balloon(vb, diff) == -ETIMEDOUT)
+		pr_warn("virtio_balloon %s: device does not answer before DRIVER_OK\n", vb->vdev->name);
+	update_balloon_size(vb);
+	virtballoon_queue_update(vb);
+	return 0;
+}
+
+/* ---- e3: fad7b7b27b, "virtio_balloon: Use a workqueue instead of "vballoon" kthread", January 2016 ---- */
+
+/* An empty balloon on a fresh device; the work waits for the thaw of the tasks. */
+static int e3_restore(struct virtio_balloon *vb)
 {
 	int err = virtballoon_init_vqs(vb);
 
@@ -92,12 +125,44 @@ static int e4_restore(struct virtio_balloon *vb)
 	return 0;
 }
 
+/*
+ * ---- e4: today's driver (2026) ----
+ *
+ * What ten years added to these callbacks belongs to features that this driver does not have: statistics,
+ * free page hints. For the rest, e3's are today's.
+ */
+
+/*
+ * ---- discard: what e562966dba meant ----
+ *
+ * Freeze and thaw are e0's, restore really frees the pages. P5 holds: the host is asked for nothing.
+ *
+ * Safe where the host forgets: the machine was off, the balloon device that wakes up has never been
+ * told of a page. What is in the pages does not matter: they come back as free memory.
+ *
+ * Unsafe where it does not: a host that keeps its books over the sleep believes that it still has pages
+ * which the guest now uses, and may take them away; with MUST_TELL_HOST that breaks the contract, without
+ * it the contract allows it. The kernel that loads the image is such a case on the same machine: its own
+ * balloon may have been inflated by then, and those pages are the image's, which knows nothing of it. So
+ * that kernel deflates before it gives way (quiesce), where e0 (which had one callback for both) does not.
+ */
+static int discard_restore(struct virtio_balloon *vb)
+{
+	release_pages_balloon(vb, &vb->pages);
+	return e0_thaw(vb);
+}
+
 /* ---- the table ---- */
 
 /* The first row is the default. */
 static const struct balloon_pm_ops balloon_policies[] = {
-	{ "e4", "4eb05d562e", e4_freeze, e4_restore, e4_restore },
-	{ "e0", "e562966dba", e0_freeze, e0_thaw, e0_restore },
+	/* name, commit, freeze, quiesce, thaw, restore */
+	{ "e4", "4eb05d562e", e1_freeze, e1_freeze, e3_restore, e3_restore },
+	{ "e3", "fad7b7b27b", e1_freeze, e1_freeze, e3_restore, e3_restore },
+	{ "e1", "4eb05d562e", e1_freeze, e1_freeze, e1_restore, e1_restore },
+	{ "e0", "e562966dba", e0_freeze, e0_freeze, e0_thaw, e0_restore },
+	{ "none", "before e562966dba", NULL, NULL, NULL, NULL },
+	{ "discard", "e562966dba's intent", e0_freeze, e1_freeze, e0_thaw, discard_restore },
 };
 
 const struct balloon_pm_ops *balloon_pm_select(void)

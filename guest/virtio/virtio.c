@@ -12,8 +12,9 @@
  *	DRIVER_OK		the driver, or here right after it
  *
  * The device loses everything over a hibernation, so restoring is the same
- * sequence with the features that were agreed on before. A config change that
- * arrives while the driver cannot listen is kept and replayed.
+ * sequence with the features that were agreed on before; a device that does
+ * not take them, or is not there, is left alone with an error. A config change
+ * that arrives while the driver cannot listen is kept and replayed.
  *
  * Linux: drivers/virtio/virtio.c.
  */
@@ -115,6 +116,7 @@ static int virtio_bring_up(struct virtio_device *vdev, int (*setup)(struct virti
 		err = virtio_features_ok(vdev);
 	if (!err)
 		err = setup(vdev);
+	vdev->failed = err;
 	if (err) {
 		virtio_add_status(vdev, VIRTIO_CONFIG_S_FAILED);
 		return err;
@@ -173,18 +175,17 @@ struct virtio_device *virtio_find_device(u32 device_id)
 /* ---- hibernation ---- */
 
 /*
- * Quiesce the device. On an error of the driver's it stays in use, and the error goes to the PM core.
- * A failed device has no queues and nothing to quiesce.
+ * Nothing of the driver's runs any more. On an error of its own the device stays in use, and the error
+ * goes to the PM core. A failed device has no queues and nothing to stop.
  */
-int virtio_device_freeze(struct virtio_device *vdev)
+static int virtio_device_stop(struct virtio_device *vdev, int (*stop)(struct virtio_device *vdev))
 {
 	int err;
 
 	virtio_config_core_disable(vdev);
-	vdev->failed = vdev->config->get_status(vdev) & VIRTIO_CONFIG_S_FAILED;
-	if (!vdev->driver || vdev->failed)
+	if (vdev->failed)
 		return 0;
-	err = vdev->driver->freeze(vdev);
+	err = stop(vdev);
 	if (err) {
 		pr_err("%s %s: freeze failed with error %d\n", vdev->driver->name, vdev->name, err);
 		virtio_config_core_enable(vdev);
@@ -192,38 +193,81 @@ int virtio_device_freeze(struct virtio_device *vdev)
 	return err;
 }
 
+int virtio_device_freeze(struct virtio_device *vdev)
+{
+	const struct virtio_driver *drv = vdev->driver;
+
+	return drv && !vdev->no_pm ? virtio_device_stop(vdev, drv->freeze) : 0;
+}
+
+/*
+ * The image knows nothing of this kernel's queues, so the device must not either: one whose driver leaves it
+ * running is stopped here, as Linux's PCI core stops the DMA of a device without PM support.
+ */
+int virtio_device_quiesce(struct virtio_device *vdev)
+{
+	const struct virtio_driver *drv = vdev->driver;
+
+	if (!drv || vdev->no_pm)
+		return virtio_reset_device(vdev);
+	return virtio_device_stop(vdev, drv->quiesce ? drv->quiesce : drv->freeze);
+}
+
+/* The device may be new, and was last used by another kernel: from the start, with the same features. */
 static int virtio_device_bring_back(struct virtio_device *vdev, int (*setup)(struct virtio_device *vdev))
 {
+	u32 device_id = vdev->config->get_device_id(vdev);
 	int err;
 
-	/* The device is new, or was last used by another kernel. */
+	if (device_id != vdev->device_id) {
+		pr_err("%s: %s in its place: device ID %u, was %u\n", vdev->name,
+		       device_id ? "another device" : "no device", device_id, vdev->device_id);
+		vdev->failed = true;
+		return -ENODEV;
+	}
 	err = virtio_reset_device(vdev);
-	if (err)
+	if (err) {
+		vdev->failed = true;
 		return err;
+	}
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_ACKNOWLEDGE);
-	/* A device that its driver gave up stays marked, for whoever looks. */
-	if (vdev->failed)
-		virtio_add_status(vdev, VIRTIO_CONFIG_S_FAILED);
-	if (!vdev->driver)
+	if (!vdev->driver) {
+		/* A device that its driver gave up for good stays marked, for whoever looks. */
+		if (vdev->failed)
+			virtio_add_status(vdev, VIRTIO_CONFIG_S_FAILED);
 		return 0;
-
+	}
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
-	err = virtio_bring_up(vdev, setup);
-	if (err)
-		pr_err("%s %s: restore failed with error %d\n", vdev->driver->name, vdev->name, err);
-	return err;
+	return virtio_bring_up(vdev, setup);
 }
 
 /* The same machine goes on: the hibernation failed, or the image is about to be written. */
 int virtio_device_thaw(struct virtio_device *vdev)
 {
 	const struct virtio_driver *drv = vdev->driver;
+	int err;
 
-	return virtio_device_bring_back(vdev, drv && drv->thaw ? drv->thaw : drv ? drv->restore : NULL);
+	if (vdev->no_pm)
+		return 0;
+	err = virtio_device_bring_back(vdev, drv && drv->thaw ? drv->thaw : drv ? drv->restore : NULL);
+	if (err && drv)
+		pr_err("%s %s: thaw failed with error %d\n", drv->name, vdev->name, err);
+	return err;
 }
 
 /* This is another machine, and the device knows nothing of us. */
 int virtio_device_restore(struct virtio_device *vdev)
 {
-	return virtio_device_bring_back(vdev, vdev->driver ? vdev->driver->restore : NULL);
+	const struct virtio_driver *drv = vdev->driver;
+	int err;
+
+	if (vdev->no_pm)
+		return 0;
+	err = virtio_device_bring_back(vdev, drv ? drv->restore : NULL);
+	if (err && drv) {
+		pr_err("%s %s: restore failed with error %d\n", drv->name, vdev->name, err);
+		if (drv->lost)
+			drv->lost(vdev);
+	}
+	return err;
 }

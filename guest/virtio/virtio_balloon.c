@@ -15,9 +15,12 @@
  *
  * Everything that waits for the host waits for BALLOON_ACK_TIMEOUT at most.
  * After that the request stays pending: its PFN array is the device's, its
- * pages still count as being in the balloon, and whoever comes next waits for
+ * pages still count as being in the balloon, and whoever comes next reminds the
+ * device of it (the notification may have been what got lost) and waits for
  * the late answer first. So a silent host can delay us and make a freeze
- * fail, but no page is lost or used too early.
+ * fail, but no page is lost or used too early, and everything goes on when it
+ * answers again. A reset ends a request that was never acknowledged as if it
+ * had never been made.
  *
  * Linux: drivers/virtio/virtio_balloon.c.
  */
@@ -63,35 +66,61 @@ static bool balloon_request_used(struct virtqueue *vq)
 	return used;
 }
 
-/* The host has let go of them: they are ordinary free memory again. */
-static void release_pages_balloon(struct virtio_balloon *vb)
+/* The host does not have them (any more): they are ordinary free memory again. */
+void release_pages_balloon(struct virtio_balloon *vb, struct list_head *pages)
 {
 	struct page *page;
 
-	list_for_each_entry(page, &vb->leaving, lru) {
+	list_for_each_entry(page, pages, lru) {
 		__ClearPageOffline(page);
 		adjust_managed_page_count(page, 1);
 		vb->num_pages--;
 	}
-	free_unref_page_list(&vb->leaving);
+	free_unref_page_list(pages);
 }
 
-/* Waits for the answer to the last request, if it is still due. -ETIMEDOUT, or -EIO from a broken queue. */
+/* The pages go where the request wanted them, or back where they came from. */
+static void end_request(struct virtio_balloon *vb, bool acknowledged)
+{
+	bool inflate = vb->unacked_vq == vb->inflate_vq;
+
+	if (inflate == acknowledged)
+		list_splice_init(&vb->in_flight, &vb->pages);
+	else
+		release_pages_balloon(vb, &vb->in_flight);
+	vb->unacked_vq = NULL;
+}
+
+/* -ETIMEDOUT: the request stays open; -EIO: its queue is broken. */
 static int wait_for_ack(struct virtio_balloon *vb)
 {
 	struct virtqueue *vq = vb->unacked_vq;
 	bool used;
 
-	if (!vq)
-		return 0;
 	if (!wait_event_timeout(vb->acked, (used = balloon_request_used(vq)) || vq->broken,
-				BALLOON_ACK_TIMEOUT))
+				BALLOON_ACK_TIMEOUT)) {
+		if (!vb->silent)
+			pr_warn("virtio_balloon %s: no answer to %s for %llu s\n", vb->vdev->name, vq->name,
+				(u64)(BALLOON_ACK_TIMEOUT / HZ));
+		vb->silent = true;
 		return -ETIMEDOUT;
+	}
 	if (!used)
 		return -EIO;
-	vb->unacked_vq = NULL;
-	release_pages_balloon(vb);
+	if (vb->silent)
+		pr_info("virtio_balloon %s: answers again\n", vb->vdev->name);
+	vb->silent = false;
+	end_request(vb, true);
 	return 0;
+}
+
+/* There is one array of PFNs: before a new request, the last one must have ended. */
+static int finish_last_request(struct virtio_balloon *vb)
+{
+	if (!vb->unacked_vq)
+		return 0;
+	virtqueue_notify(vb->unacked_vq);
+	return wait_for_ack(vb);
 }
 
 static int tell_host(struct virtio_balloon *vb, struct virtqueue *vq)
@@ -99,14 +128,13 @@ static int tell_host(struct virtio_balloon *vb, struct virtqueue *vq)
 	struct scatterlist sg;
 	int err;
 
+	vb->unacked_vq = vq;
 	sg_init_one(&sg, vb->pfns, sizeof(vb->pfns[0]) * vb->num_pfns);
 	err = virtqueue_add_outbuf(vq, &sg, 1, vb);
 	if (err) {
-		/* The host never hears of it: whatever was to leave stays. */
-		list_splice_init(&vb->leaving, &vb->pages);
+		end_request(vb, false);
 		return err;
 	}
-	vb->unacked_vq = vq;
 	if (vq == vb->inflate_vq)
 		vb->inflated_total += vb->num_pfns;
 	else
@@ -123,24 +151,22 @@ static void set_page_pfns(struct virtio_balloon *vb, struct page *page)
 /* ---- moving pages ---- */
 
 /* Puts up to num pages into the balloon, one array at most; returns how many, or an error. */
-static int fill_balloon(struct virtio_balloon *vb, unsigned long num)
+int fill_balloon(struct virtio_balloon *vb, unsigned long num)
 {
-	int err = wait_for_ack(vb);
+	int err = finish_last_request(vb);
 	struct page *page;
-	LIST_HEAD(pages);
 
 	if (err)
 		return err;
-	num = alloc_pages_bulk_list(GFP_USER, min(num, ARRAY_SIZE(vb->pfns)), &pages);
+	num = alloc_pages_bulk_list(GFP_USER, min(num, ARRAY_SIZE(vb->pfns)), &vb->in_flight);
 	if (!num)
 		return -ENOMEM;
 	vb->num_pfns = 0;
-	list_for_each_entry(page, &pages, lru) {
+	list_for_each_entry(page, &vb->in_flight, lru) {
 		__SetPageOffline(page);
 		adjust_managed_page_count(page, -1);
 		set_page_pfns(vb, page);
 	}
-	list_splice_init(&pages, &vb->pages);
 	vb->num_pages += num;
 	err = tell_host(vb, vb->inflate_vq);
 	return err ? err : (int)num;
@@ -153,7 +179,7 @@ static int fill_balloon(struct virtio_balloon *vb, unsigned long num)
  */
 int leak_balloon(struct virtio_balloon *vb, unsigned long num)
 {
-	int err = wait_for_ack(vb);
+	int err = finish_last_request(vb);
 
 	if (err)
 		return err;
@@ -161,7 +187,7 @@ int leak_balloon(struct virtio_balloon *vb, unsigned long num)
 	for (vb->num_pfns = 0; vb->num_pfns < num && !list_empty(&vb->pages);) {
 		struct page *page = list_first_entry(&vb->pages, struct page, lru);
 
-		list_move_tail(&page->lru, &vb->leaving);
+		list_move_tail(&page->lru, &vb->in_flight);
 		set_page_pfns(vb, page);
 	}
 	if (!vb->num_pfns)
@@ -208,7 +234,8 @@ static void update_balloon_size_func(struct work_struct *work)
 	int moved;
 
 	mutex_lock(&vb->balloon_lock);
-	diff = towards_target(vb);
+	/* Work that was queued before a hibernation may find that the device did not come back. */
+	diff = vb->inflate_vq ? towards_target(vb) : 0;
 	if (diff) {
 		moved = diff > 0 ? fill_balloon(vb, diff) : leak_balloon(vb, -diff);
 		update_balloon_size(vb);
@@ -247,19 +274,17 @@ int virtballoon_init_vqs(struct virtio_balloon *vb)
 	return 0;
 }
 
-/*
- * The device must not speak to us any more. A request that it never acknowledged is void; pages that
- * were leaving go back into the balloon, where they still count.
- */
+/* The device must not speak to us any more. A request that it has not acknowledged by now, it never will. */
 void virtballoon_del_vqs(struct virtio_balloon *vb)
 {
 	del_timer(&vb->retry_timer);
 	virtio_reset_device(vb->vdev);
+	if (vb->unacked_vq)
+		end_request(vb, balloon_request_used(vb->unacked_vq));
+	vb->silent = false;
 	vb->vdev->config->del_vqs(vb->vdev);
 	vb->inflate_vq = NULL;
 	vb->deflate_vq = NULL;
-	vb->unacked_vq = NULL;
-	list_splice_init(&vb->leaving, &vb->pages);
 }
 
 static int virtballoon_probe(struct virtio_device *vdev)
@@ -271,10 +296,11 @@ static int virtballoon_probe(struct virtio_device *vdev)
 		return -ENOMEM;
 	vb->vdev = vdev;
 	vb->pm = balloon_pm_select();
+	vdev->no_pm = !vb->pm->freeze;
 	mutex_init(&vb->balloon_lock);
 	init_waitqueue_head(&vb->acked);
 	INIT_LIST_HEAD(&vb->pages);
-	INIT_LIST_HEAD(&vb->leaving);
+	INIT_LIST_HEAD(&vb->in_flight);
 	INIT_WORK(&vb->update_balloon_size_work, update_balloon_size_func);
 	timer_setup(&vb->retry_timer, virtballoon_retry);
 	vdev->priv = vb;
@@ -298,6 +324,13 @@ static int virtballoon_freeze(struct virtio_device *vdev)
 	return vb->pm->freeze(vb);
 }
 
+static int virtballoon_quiesce(struct virtio_device *vdev)
+{
+	struct virtio_balloon *vb = vdev->priv;
+
+	return vb->pm->quiesce(vb);
+}
+
 static int virtballoon_thaw(struct virtio_device *vdev)
 {
 	struct virtio_balloon *vb = vdev->priv;
@@ -312,6 +345,14 @@ static int virtballoon_restore(struct virtio_device *vdev)
 	return vb->pm->restore(vb);
 }
 
+/* This machine's host has none of our pages, and no way to get them. */
+static void virtballoon_lost(struct virtio_device *vdev)
+{
+	struct virtio_balloon *vb = vdev->priv;
+
+	release_pages_balloon(vb, &vb->pages);
+}
+
 static const struct virtio_driver virtio_balloon = {
 	.name = "virtio_balloon",
 	.device_id = VIRTIO_ID_BALLOON,
@@ -320,8 +361,10 @@ static const struct virtio_driver virtio_balloon = {
 	.probe = virtballoon_probe,
 	.config_changed = virtballoon_changed,
 	.freeze = virtballoon_freeze,
+	.quiesce = virtballoon_quiesce,
 	.thaw = virtballoon_thaw,
 	.restore = virtballoon_restore,
+	.lost = virtballoon_lost,
 };
 
 module_virtio_driver(virtio_balloon);

@@ -68,6 +68,11 @@ static int vm_finalize_features(struct virtio_device *vdev)
 	return 0;
 }
 
+static u32 vm_get_device_id(struct virtio_device *vdev)
+{
+	return vm_readl(vdev, VIRTIO_MMIO_DEVICE_ID);
+}
+
 static u8 vm_get_status(struct virtio_device *vdev)
 {
 	return vm_readl(vdev, VIRTIO_MMIO_STATUS);
@@ -261,6 +266,7 @@ static int vm_find_vqs(struct virtio_device *vdev, unsigned int nvqs, struct vir
 static const struct virtio_config_ops virtio_mmio_config_ops = {
 	.get = vm_get,
 	.set = vm_set,
+	.get_device_id = vm_get_device_id,
 	.get_status = vm_get_status,
 	.set_status = vm_set_status,
 	.reset = vm_reset,
@@ -318,6 +324,11 @@ static int virtio_mmio_freeze(struct platform_device *pdev)
 	return virtio_device_freeze(to_vdev(pdev));
 }
 
+static int virtio_mmio_quiesce(struct platform_device *pdev)
+{
+	return virtio_device_quiesce(to_vdev(pdev));
+}
+
 static int virtio_mmio_thaw(struct platform_device *pdev)
 {
 	return virtio_device_thaw(to_vdev(pdev));
@@ -330,6 +341,7 @@ static int virtio_mmio_restore(struct platform_device *pdev)
 
 static const struct dev_pm_ops virtio_mmio_pm_ops = {
 	.freeze = virtio_mmio_freeze,
+	.quiesce = virtio_mmio_quiesce,
 	.thaw = virtio_mmio_thaw,
 	.restore = virtio_mmio_restore,
 };
