@@ -11,7 +11,7 @@ from typing import Protocol
 
 from devices.memory import GuestMemory
 from devices.state import State
-from devices.virtio.queue import Virtqueue
+from devices.virtio.queue import QueueWatcher, Virtqueue
 
 
 class Interrupt(Protocol):
@@ -31,6 +31,7 @@ class VirtioDevice(ABC):
         handlers: for each queue, what does all that is waiting in it. A handler raises BrokenRingError
             when the ring cannot be used; the transport then stops the device.
         config_generation: changes whenever the device changes its configuration space.
+        watchers: who looks on when its queues are worked on (a sanitizer, a ledger).
     """
 
     device_id: int
@@ -40,6 +41,7 @@ class VirtioDevice(ABC):
 
     def __init__(self) -> None:
         self.config_generation = 0
+        self.watchers: list[QueueWatcher] = []
         self._interrupt: Interrupt | None = None
         self._negotiated = 0
 

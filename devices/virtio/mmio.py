@@ -99,6 +99,7 @@ class VirtioMmio(RegisterDevice):
             self._notified &= ~(1 << index)
             queue = self._queues[index].queue
             if queue is not None:
+                queue.index, queue.watchers = index, self.device.watchers
                 try:
                     self.device.handlers[index](queue)
                 except BrokenRingError as error:

@@ -6,9 +6,9 @@ BrokenRingError, and the transport's business. The CPU stands still while a queu
 nothing to race with.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -103,11 +103,26 @@ class Batch:
         return [ram[at : at + n] for at, n in self.segments[first : first + count].tolist()]
 
 
+class QueueWatcher(Protocol):
+    """Looks on while the queues of a device are worked on, and changes nothing."""
+
+    def taken(self, queue: "Virtqueue", batch: Batch) -> None:
+        """Chains that the device is about to handle."""
+
+    def given_back(self, queue: "Virtqueue", batch: Batch) -> None:
+        """Chains that the driver has back."""
+
+
 class Virtqueue:
     """The device's side of a queue.
 
     `features` are the negotiated bits; `interrupt` is called when the driver wants to hear of used buffers.
     Raises BrokenRingError when the layout is unusable.
+
+    Attributes:
+        layout: where the driver placed it.
+        index: its number at the device, for watchers.
+        watchers: who looks on.
     """
 
     def __init__(
@@ -123,7 +138,9 @@ class Virtqueue:
             raise BrokenRingError(fault)
         self._memory = memory
         self._interrupt = interrupt
-        self._layout = layout
+        self.layout = layout
+        self.index = 0
+        self.watchers: Sequence[QueueWatcher] = ()
         self._ring = np.zeros(kernels.RING_WORDS, dtype=np.int64)
         self._ring[kernels.RAM_BASE] = memory.base
         self._ring[kernels.SIZE] = layout.size
@@ -142,16 +159,19 @@ class Virtqueue:
         next notification, so a ring that feeds itself ends too. Raises BrokenRingError at the first bad
         chain.
         """
-        limit = self._layout.size
+        limit = self.layout.size
         while limit:
             count = kernels.fetch(self._memory.ram, self._ring, limit, self._chains, self._segments)
             if count < 0:
                 raise BrokenRingError(self._describe(count))
             if self._ring[kernels.EVENT_IDX]:
-                self._memory.written(self._layout.used + 4 + 8 * self._layout.size, 2)  # avail_event
+                self._memory.written(self.layout.used + 4 + 8 * self.layout.size, 2)  # avail_event
             limit = int(self._ring[kernels.WAITING])
             if count:
-                yield Batch(count, self._chains, self._segments, self._memory)
+                batch = Batch(count, self._chains, self._segments, self._memory)
+                for watcher in self.watchers:
+                    watcher.taken(self, batch)
+                yield batch
 
     def push(self, batch: Batch) -> None:
         """Give the chains of a batch back to the driver, and interrupt it if it asked for that."""
@@ -160,7 +180,9 @@ class Virtqueue:
             for at, length in batch.segments[first + readable : first + readable + writable].tolist():
                 self._memory.written(self._memory.base + at, length)
         notify = kernels.push(self._memory.ram, self._ring, batch.chains, batch.count)
-        self._memory.written(self._layout.used, 4 + 8 * self._layout.size)
+        self._memory.written(self.layout.used, 4 + 8 * self.layout.size)
+        for watcher in self.watchers:
+            watcher.given_back(self, batch)
         if notify > 0:
             self._interrupt()
 
@@ -178,7 +200,7 @@ class Virtqueue:
         next_avail = fields.integer("next_avail", 0, 0xFFFF)
         next_used = fields.integer("next_used", 0, 0xFFFF)
         signalled = fields.integer("signalled", 0, 0xFFFF)
-        if (next_avail - next_used) & 0xFFFF > self._layout.size:
+        if (next_avail - next_used) & 0xFFFF > self.layout.size:
             raise fields.fail("next_used", f"{next_used} is more than a queue behind {next_avail}")
         self._ring[kernels.NEXT_AVAIL] = next_avail
         self._ring[kernels.NEXT_USED] = next_used

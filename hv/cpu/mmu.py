@@ -65,7 +65,6 @@ from hv.cpu.state import (
     USER_PAGES,
     USER_PAGES_MAX,
     WALKED,
-    WATCHED,
     WINDOW_COUNT,
     WINDOWS,
 )

@@ -70,7 +70,7 @@ def access_watched(s: int, address: int, page: int, access: int, return_address:
     if return_address:
         call(load64(s + RESTORE_STATE), load64(s + CPU), return_address, 0)
         now -= load64(s + BLOCK_END) - load64(load64(s + ENV) + ENV_PC)
-    verdict = call(load64(s + ON_ACCESS), address, page, access, now)
+    verdict: int = call(load64(s + ON_ACCESS), address, page, access, now)
     if verdict == _STOP:
         store64(s + CLOCK, now)
         store64(s + STOPPED, STOP_BREAK)
