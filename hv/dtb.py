@@ -29,13 +29,16 @@ RNG_SEED = hashlib.sha256(b"thawvisor").digest()
 """What the guest's random pool starts from: always the same, or no two runs would be."""
 
 
-def board_tree(ram_size: int, bootargs: str = "", initrd: tuple[int, int] | None = None) -> DeviceTree:
+def board_tree(
+    ram_size: int, bootargs: str = "", initrd: tuple[int, int] | None = None, *, platform_sleep: bool = True
+) -> DeviceTree:
     """Describe the board.
 
     Args:
         ram_size: bytes of RAM.
         bootargs: the kernel's command line.
         initrd: address of the initial RAM disk, and the first address after it; None without one.
+        platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
 
     Raises:
         ConfigError: the command line has a NUL.
@@ -48,7 +51,7 @@ def board_tree(ram_size: int, bootargs: str = "", initrd: tuple[int, int] | None
         "cpus": _cpus(),
         "poweroff": _syscon("syscon-poweroff", board.FINISHER_PASS),
         "reboot": _syscon("syscon-reboot", board.FINISHER_RESET),
-        "soc": _soc(),
+        "soc": _soc(platform_sleep),
     }
     identity = {"compatible": text("riscv-virtio"), "model": text("riscv-virtio,thawvisor")}
     return DeviceTree(Node(_addressing(2, 2) | identity, children))
@@ -122,11 +125,12 @@ def _device(region: Region, *compatible: str) -> Node:
     return node
 
 
-def _soc() -> Node:
-    sleep = Region(board.TEST.base + board.SLEEP_OFFSET, 4)
+def _soc(platform_sleep: bool) -> Node:
     test = _device(board.TEST, "sifive,test1", "sifive,test0", "syscon")
     test.properties |= _addressing(2, 2) | {"ranges": b"", "phandle": cells(TEST_PHANDLE)}
-    test.children[_unit("sleep", sleep)] = _device(sleep, "thawvisor,platform-sleep")
+    if platform_sleep:
+        sleep = Region(board.TEST.base + board.SLEEP_OFFSET, 4)
+        test.children[_unit("sleep", sleep)] = _device(sleep, "thawvisor,platform-sleep")
 
     clint = _device(board.CLINT, "sifive,clint0", "riscv,clint0")
     clint.properties["interrupts-extended"] = cells(INTC_PHANDLE, IRQ_M_SOFT, INTC_PHANDLE, IRQ_M_TIMER)

@@ -42,7 +42,7 @@ def wide(*values: int) -> bytes:
 
 
 def text(*values: str) -> bytes:
-    """Return a property that is a list of strings.
+    """Return a property that is a list of strings; escaped bytes (as in `sys.argv`) go in as they came.
 
     Raises:
         ConfigError: a string has a NUL, which would end it early.
@@ -50,7 +50,7 @@ def text(*values: str) -> bytes:
     for value in values:
         if "\0" in value:
             raise ConfigError(f"device tree: {value!r:.60} contains a NUL character; leave it out")
-    return b"".join(value.encode() + b"\0" for value in values)
+    return b"".join(value.encode("utf-8", "surrogateescape") + b"\0" for value in values)
 
 
 @dataclass

@@ -148,7 +148,15 @@ class _Program:
     sha256: str
 
 
-def plan_boot(ram: int, bios: Path, kernel: Path, initrd: Path | None = None, append: str = "") -> BootPlan:
+def plan_boot(
+    ram: int,
+    bios: Path,
+    kernel: Path,
+    initrd: Path | None = None,
+    append: str = "",
+    *,
+    platform_sleep: bool = True,
+) -> BootPlan:
     """Read the images and lay them out.
 
     Args:
@@ -157,6 +165,7 @@ def plan_boot(ram: int, bios: Path, kernel: Path, initrd: Path | None = None, ap
         kernel: kernel, an ELF or a RISC-V Image.
         initrd: initial RAM disk, or None.
         append: the kernel's command line.
+        platform_sleep: whether the tree offers the platform-sleep register.
 
     Raises:
         ImageError: a file is refused, or they do not fit: names the file, the cause and the fix.
@@ -171,7 +180,7 @@ def plan_boot(ram: int, bios: Path, kernel: Path, initrd: Path | None = None, ap
         disk = _read_initrd(initrd, ram, program)
         initrd_range = (disk.address, disk.end)
         blobs.append(disk)
-    tree = board_tree(ram, append, initrd_range).encode()
+    tree = board_tree(ram, append, initrd_range, platform_sleep=platform_sleep).encode()
     info = _FW_DYNAMIC_INFO.pack(
         FW_DYNAMIC_INFO_MAGIC,
         FW_DYNAMIC_INFO_VERSION,

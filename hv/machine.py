@@ -39,9 +39,16 @@ from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
 from hv.hostimage.identity import DiskIdentity, MachineIdentity, identify_backend, identify_disk
 from hv.loader import BootPlan, plan_boot
+from hv.signals import HeldBack
 
 BALLOON_SLOT = 1
 """Default slot of the balloon; disks take 0, then 2 and up."""
+
+COMMAND_LINE_SIZE = 1024
+"""Bytes of a kernel's command line with its NUL, on RISC-V (Linux, `uapi/asm/setup.h`); more is cut off."""
+
+SIGNALS_NS = 100_000_000
+"""Virtual time after which a run looks for signals: Ctrl-C must end it, however busy the guest is."""
 
 
 class StopReason(Enum):
@@ -115,6 +122,7 @@ class MachineConfig:
         disks: virtio-blk devices.
         balloon: the host's balloon target in pages, or None for a machine without a balloon device.
         balloon_slot: virtio-mmio slot of the balloon.
+        platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
     """
 
     ram: int = 128 * board.MIB
@@ -125,18 +133,31 @@ class MachineConfig:
     disks: tuple[Disk, ...] = ()
     balloon: int | None = 0
     balloon_slot: int = BALLOON_SLOT
+    platform_sleep: bool = True
 
 
 def plan(config: MachineConfig) -> BootPlan:
     """Read a machine's images and lay them out, without building the machine.
 
     Raises:
-        ConfigError: the RAM size is not one the board can have.
+        ConfigError: the RAM size is not one the board can have, or the command line is too long.
         ImageError: an image is refused.
     """
     if not board.RAM_MIN <= config.ram <= board.RAM_MAX or config.ram % board.PAGE_SIZE:
         raise ConfigError(f"RAM of {config.ram} bytes: give -m a size of whole pages from 32M to 8G")
-    return plan_boot(config.ram, config.bios, config.kernel, config.initrd, config.append)
+    length = len(config.append.encode("utf-8", "surrogateescape"))
+    if length >= COMMAND_LINE_SIZE:
+        raise ConfigError(
+            f"-append of {length} bytes: a kernel takes at most {COMMAND_LINE_SIZE - 1}; shorten it"
+        )
+    return plan_boot(
+        config.ram,
+        config.bios,
+        config.kernel,
+        config.initrd,
+        config.append,
+        platform_sleep=config.platform_sleep,
+    )
 
 
 class Machine:
@@ -179,11 +200,11 @@ class Machine:
             self.hart = Hart(self.memory)
             self._closing.callback(self.hart.close)
             self._wire()
+            if config.balloon:
+                self.set_balloon_target(config.balloon)
         except BaseException:
             self._closing.close()
             raise
-        if self.balloon is not None and config.balloon:
-            self.balloon.set_target(config.balloon)
         self.hart.reset(self.boot.pc, self.boot.a0, self.boot.a1, self.boot.a2)
 
     def __enter__(self) -> Self:
@@ -213,9 +234,15 @@ class Machine:
         Returns:
             How it ended. An IDLE machine needs input from the host: nothing in it will ever happen by itself.
         """
+        with HeldBack() as signals:
+            return self._run(until_ns, until, signals)
+
+    def _run(self, until_ns: int, until: Callable[[], bool], signals: HeldBack) -> Stop:
         while not until():
             due = self._next_due_ns()
-            stop = self.hart.run(until_ns if due is None else min(until_ns, due))
+            soon = min(until_ns, self.now_ns + SIGNALS_NS)
+            stop = self.hart.run(soon if due is None else min(soon, due))
+            signals.deliver()
             if stop is HartStop.IDLE and due is not None and due <= until_ns:
                 self.hart.advance(due)
                 stop = HartStop.REQUESTED
@@ -259,7 +286,10 @@ class Machine:
         if self.balloon is None:
             raise ConfigError("this machine has no balloon device")
         if not 0 <= pages <= self.config.ram // board.PAGE_SIZE:
-            raise ConfigError(f"a balloon of {pages} pages: RAM has {self.config.ram // board.PAGE_SIZE}")
+            total = self.config.ram // board.PAGE_SIZE
+            raise ConfigError(
+                f"a balloon of {pages} pages: RAM has {total}; give a smaller --balloon, or a larger -m"
+            )
         self.balloon.set_target(pages)
 
     def identity(self) -> MachineIdentity:
@@ -290,7 +320,7 @@ class Machine:
         try:
             backend = FileBackend(disk.path)
         except BackendError as error:
-            raise ImageError(f"disk {error}") from None
+            raise ImageError(str(error)) from None
         self._closing.callback(backend.close)
         return backend
 
@@ -336,6 +366,8 @@ class Machine:
 
     def _request(self, request: PowerRequest) -> None:
         """Take what the guest asks of the platform; the first request of a run counts."""
+        if request.action is PowerAction.HIBERNATE and not self.config.platform_sleep:
+            return  # the tree has no such register
         self._power_request = self._power_request or request
         self.hart.request_stop()
 

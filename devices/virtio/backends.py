@@ -61,7 +61,8 @@ class FileBackend:
         try:
             self._fd = os.open(path, (os.O_RDONLY if read_only else os.O_RDWR) | os.O_CLOEXEC)
         except OSError as error:
-            raise BackendError(f"disk {path}: cannot open it: {error.strerror}") from error
+            reason = f"cannot open it: {error.strerror}; check the path and its mode"
+            raise BackendError(f"disk {path}: {reason}") from error
         try:
             self._size = self._check()
         except BackendError:
@@ -81,7 +82,8 @@ class FileBackend:
         try:
             fcntl.flock(self._fd, (fcntl.LOCK_SH if self._read_only else fcntl.LOCK_EX) | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise BackendError(f"disk {self._path}: another machine has it open; stop that one") from error
+            reason = "another machine, or another disk of this one, has it open; give each its own"
+            raise BackendError(f"disk {self._path}: {reason}") from error
         except OSError as error:
             raise BackendError(f"disk {self._path}: cannot lock it: {error.strerror}") from error
         return status.st_size

@@ -5,7 +5,11 @@ data.
 """
 
 import importlib
+import os
+import signal
 import sys
+from types import FrameType
+from typing import NoReturn
 
 import click
 
@@ -16,6 +20,7 @@ VERBS = {
     "demo": ("hv.cli.demo", "Tell the main story: boot, balloon, hibernate, resume, books."),
     "hibernate": ("hv.cli.hibernate", "Boot a guest, hibernate it into a host image."),
     "thaw": ("hv.cli.thaw", "Resume a guest from a host image."),
+    "scenario": ("hv.cli.scenario", "List and run scenarios: what can befall a guest around hibernation."),
     "doctor": ("hv.cli.doctor", "Check that this host can run the machine."),
     "dtb": ("hv.cli.dtb", "Show the device tree that the guest is given."),
 }
@@ -42,7 +47,7 @@ class Verbs(click.Group):
             formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="thawvisor")
 def cli() -> None:
     """A mini-hypervisor that boots a guest, balloons its memory, hibernates it and brings it back.
@@ -51,10 +56,40 @@ def cli() -> None:
     """
 
 
-def main() -> None:
-    """Entry point of the console script; a user's mistake is one line on stderr and status 2."""
+def main() -> NoReturn:
+    """Entry point of the console script.
+
+    A user's mistake is one line on stderr and status 2; a verb that could not do its work, status 1.
+    """
+    _open_standard_streams()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _end)
     try:
-        cli()
+        status = cli(standalone_mode=False)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "thawvisor"
+        click.echo(f"{command}: {error.format_message().rstrip('.')}; see {command} --help", err=True)
+        sys.exit(2)
+    except click.ClickException as error:
+        click.echo(f"thawvisor: {error.message}", err=True)
+        sys.exit(error.exit_code)
     except ThawvisorError as error:
         click.echo(f"thawvisor: {error}", err=True)
         sys.exit(2)
+    except click.Abort:
+        sys.exit(128 + signal.SIGINT)
+    sys.exit(status)
+
+
+def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    """End as the signal asks, but put things back first: the terminal's settings, temporary files."""
+    sys.exit(128 + number)
+
+
+def _open_standard_streams() -> None:
+    """Give the process the standard streams that it was started without: no disk may become descriptor 0."""
+    for fd, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            os.open(os.devnull, os.O_RDWR)  # the lowest that is free: this one
+            setattr(sys, name, open(fd, mode, closefd=False))  # noqa: SIM115 - it stays open

@@ -7,11 +7,12 @@ from pathlib import Path
 import click
 
 from hv import board
-from hv.cli.options import FILE, Size
+from hv.cli.options import FILE, size
 from hv.demo.plan import Moment, Plan
-from hv.errors import ConfigError
+from hv.errors import ConfigError, HostError
 from hv.hibernate import Carrier
 from hv.machine import Disk, MachineConfig
+from hv.scenario.eras import ERAS
 
 DISK_MARGIN = 16 * board.MIB
 """The swap disk is RAM and this much, so that an image always fits."""
@@ -26,16 +27,21 @@ DISK_MARGIN = 16 * board.MIB
     show_default=True,
     help="Who carries the image: the guest's swap, or the platform's host image.",
 )
-@click.option("-m", "ram", type=Size(), default="128M", show_default=True, help="Guest RAM.")
+@click.option("-m", "ram", type=size, default="128M", show_default=True, help="Guest RAM.")
 @click.option(
-    "--touch", type=Size(), default="32M", show_default=True, help="Memory the guest fills and verifies."
+    "--touch", type=size, default="32M", show_default=True, help="Memory the guest fills and verifies."
 )
-@click.option("--balloon", type=Size(), default="48M", show_default=True, help="Size of the balloon.")
-@click.option("--policy", default="e4", show_default=True, help="The driver's PM policy (balloon.policy).")
+@click.option("--balloon", type=size, default="48M", show_default=True, help="Size of the balloon.")
+@click.option(
+    "--policy",
+    type=click.Choice(tuple(ERAS)),
+    default="e4",
+    show_default=True,
+    help="How the driver hibernates: e4 as Linux's does now, e0 as at first (2012), whose leak is found.",
+)
 @click.option("--keep", type=FILE, help="Keep the disk or host image in this folder.")
 def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep: Path | None) -> None:
-    """Boot, touch memory, inflate, hibernate, end the process; resume in a new one and check both sides'
-    books.
+    """Boot, touch memory, inflate, hibernate, end the process; resume in a new one, check both sides' books.
 
     The exit status is 0 only if the memory is intact and the books balance.
     """
@@ -45,6 +51,11 @@ def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep:
 
     if keep is not None and not keep.is_dir():
         raise ConfigError(f"--keep {keep}: not a folder; make it first")
+    if touch + balloon > ram:
+        wanted, there = (touch + balloon) // board.MIB, ram // board.MIB
+        raise ConfigError(
+            f"--touch and --balloon are {wanted} MiB of the {there} MiB that -m gives; raise -m"
+        )
     out = Console(soft_wrap=not sys.stdout.isatty())
     with tempfile.TemporaryDirectory(prefix="thawvisor-demo-") as scratch:
         plan = _plan(Carrier(carrier), ram, touch, balloon, policy, keep or Path(scratch))
@@ -60,8 +71,11 @@ def _plan(carrier: Carrier, ram: int, touch: int, balloon: int, policy: str, fol
     disks: tuple[Disk, ...] = ()
     if carrier is Carrier.SWAP:
         disk = folder / "swap.img"
-        with disk.open("wb") as file:
-            file.truncate(ram + DISK_MARGIN)
+        try:
+            with disk.open("wb") as file:
+                file.truncate(ram + DISK_MARGIN)
+        except OSError as error:
+            raise HostError(f"disk {disk}: cannot be made ({error.strerror}); --keep it elsewhere") from None
         disks = (Disk(disk),)
     config = MachineConfig(ram=ram, disks=disks, append=f"balloon.policy={policy}")
     return Plan(

@@ -1,99 +1,149 @@
 """Options that several verbs share: the parts of a machine, with QEMU's names."""
 
+import os
 import re
 from collections.abc import Callable
+from dataclasses import fields
 from functools import wraps
 from pathlib import Path
-from typing import Any, ClassVar
+from shlex import quote
+from typing import Any
 
 import click
 
 from hv import board, images
+from hv.errors import ConfigError
 from hv.machine import BALLOON_SLOT, Disk, MachineConfig
 
-
-class Size(click.ParamType[int]):
-    """A size in bytes: `256M`, `2G`, `64K`; a bare number is MiB, as in QEMU's -m."""
-
-    name = "size"
-    _UNITS: ClassVar = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the size in bytes."""
-        if isinstance(value, int):
-            return value
-        match = re.fullmatch(r"(\d+)([KMG]?)(?:i?B)?", value.strip(), re.IGNORECASE)
-        if match is None:
-            self.fail(f"{value!r} is not a size: write 256M, 2G, 64K, or a bare number of MiB", param, ctx)
-        size = int(match[1]) * self._UNITS[match[2].upper()]
-        if size % board.PAGE_SIZE:
-            self.fail(f"{value!r} is not a whole number of 4 KiB pages", param, ctx)
-        return size
+_UNITS = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}
 
 
-class DiskOption(click.ParamType[Disk]):
-    """A disk: `PATH` or `PATH,slot=N`."""
+def size(text: str) -> int:
+    """Read a size in bytes: `256M`, `2G`, `64K`; a bare number is MiB, as in QEMU's -m.
 
-    name = "path[,slot=N]"
+    Raises:
+        BadParameter: it is no size, or no whole number of pages.
+    """
+    match = re.fullmatch(r"([0-9]+)([KMG]?)(?:i?B)?", text.strip(), re.IGNORECASE)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a size: write 256M, 2G, 64K, or a bare number of MiB")
+    count = int(match[1]) * _UNITS[match[2].upper()]
+    if count % board.PAGE_SIZE:
+        raise click.BadParameter(f"{text!r} is not a whole number of 4 KiB pages")
+    return count
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Disk:
-        """Return the disk's path and slot."""
-        if isinstance(value, Disk):
-            return value
-        match = re.fullmatch(r"(.+?)(?:,slot=(\d+))?", value)
-        if match is None:
-            self.fail(f"{value!r} is not PATH or PATH,slot=N", param, ctx)
-        return Disk(Path(match[1]), None if match[2] is None else int(match[2]))
+
+def pages(text: str) -> int:
+    """Read a size as a number of pages; raises BadParameter as `size` does."""
+    return size(text) // board.PAGE_SIZE
+
+
+def disk(text: str) -> Disk:
+    """Read a disk: `PATH` or `PATH,slot=N`.
+
+    Raises:
+        BadParameter: it is neither.
+    """
+    path, comma, slot = text.rpartition(",slot=")
+    if not comma:
+        path, slot = text, "0"
+    if not path or not re.fullmatch("[0-9]+", slot):
+        raise click.BadParameter(f"{text!r} is not PATH or PATH,slot=N")
+    return Disk(Path(path), int(slot) if comma else None)
 
 
 FILE = click.Path(path_type=Path)
 
-
-def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the machine's options to a command, which gets them as one `config: MachineConfig`."""
-
-    @click.option(
-        "-m", "ram", type=Size(), default="128M", show_default=True, help="Guest RAM (bare number: MiB)."
-    )
-    @click.option(
+_BOOT = (
+    click.option(
+        "-m", "ram", type=size, default="128M", show_default=True, help="Guest RAM (bare number: MiB)."
+    ),
+    click.option(
         "-kernel", type=FILE, default=images.GUEST, help="Kernel, ELF or Image (default: the toy kernel)."
-    )
-    @click.option(
+    ),
+    click.option(
         "-bios", type=FILE, default=images.FIRMWARE, help="Firmware, ELF or flat (default: our own)."
-    )
-    @click.option("-initrd", type=FILE, help="Initial RAM disk.")
-    @click.option("-append", default="", help="Kernel command line.")
-    @click.option("--disk", "disks", type=DiskOption(), multiple=True, help="A raw disk image (virtio-blk).")
-    @click.option(
+    ),
+    click.option(
+        "-initrd", type=FILE, help="Initial RAM disk; to the toy kernel, commands to run at its start."
+    ),
+    click.option("-append", default="", metavar="TEXT", help="Kernel command line."),
+)
+
+_DEVICES = (
+    click.option(
+        "--disk",
+        "disks",
+        type=disk,
+        multiple=True,
+        metavar="PATH[,slot=N]",
+        help="A raw disk image (virtio-blk); may be given several times.",
+    ),
+    click.option(
         "--balloon",
-        type=Size(),
+        type=pages,
         default="0",
         show_default=True,
+        metavar="SIZE",
         help="The host's target: size of the balloon, not of the RAM left.",
-    )
-    @click.option("--balloon-slot", type=click.IntRange(0, 7), default=BALLOON_SLOT, show_default=True)
-    @wraps(command)
-    def with_config(
-        ram: int,
-        kernel: Path,
-        bios: Path,
-        initrd: Path | None,
-        append: str,
-        disks: tuple[Disk, ...],
-        balloon: int,
-        balloon_slot: int,
-        **others: Any,
-    ) -> Any:
-        config = MachineConfig(
-            ram=ram,
-            bios=bios,
-            kernel=kernel,
-            initrd=initrd,
-            append=append,
-            disks=disks,
-            balloon=balloon // board.PAGE_SIZE,
-            balloon_slot=balloon_slot,
-        )
-        return command(config=config, **others)
+    ),
+    click.option(
+        "--balloon-slot",
+        type=click.IntRange(0, len(board.VIRTIO_SLOTS) - 1),
+        default=BALLOON_SLOT,
+        show_default=True,
+        help="virtio-mmio slot of the balloon.",
+    ),
+)
 
+
+def boot_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of what is booted to a command, which gets them as one `config: MachineConfig`."""
+    return _with_config(command, _BOOT)
+
+
+def machine_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add all of a machine's options to a command, which gets them as one `config: MachineConfig`."""
+    return _with_config(command, _BOOT + _DEVICES)
+
+
+def _with_config(command: Callable[..., Any], options: tuple[Callable[..., Any], ...]) -> Callable[..., Any]:
+    @wraps(command)
+    def with_config(**given: Any) -> Any:
+        parts = {field.name: given.pop(field.name) for field in fields(MachineConfig) if field.name in given}
+        return command(config=MachineConfig(**parts), **given)
+
+    for option in reversed(options):
+        with_config = option(with_config)
     return with_config
+
+
+def check_place(path: Path, config: MachineConfig) -> None:
+    """Find out before the guest runs whether its host image can be written, not when all it did hangs on it.
+
+    Args:
+        path: where the image will be.
+        config: the machine, none of whose own files the image may replace.
+
+    Raises:
+        ConfigError: it cannot, or must not, be there.
+    """
+    ours = [config.bios, config.kernel, config.initrd, *(disk.path for disk in config.disks)]
+    try:
+        if not path.parent.is_dir():
+            raise ConfigError(f"host image {path}: {path.parent} is not a folder; make it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise ConfigError(f"host image {path}: its folder cannot be written to; choose another place")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"host image {path}: not a regular file; choose another name")
+        if any(file and file.exists() and path.exists() and path.samefile(file) for file in ours):
+            raise ConfigError(f"host image {path}: that is a file of the machine itself; choose another name")
+    except OSError as error:
+        raise ConfigError(f"host image {path}: {error.strerror}; choose another place") from None
+
+
+def how_to_thaw(image: Path) -> str:
+    """Say where a guest is that has hibernated to the platform, and how to go on with it."""
+    return (
+        f"thawvisor: RAM is in {image}; `thawvisor thaw {quote(str(image))}` resumes it in the same machine"
+    )

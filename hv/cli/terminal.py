@@ -1,69 +1,92 @@
-"""This terminal as the guest's serial console: raw keys in, bytes out, Ctrl-A X to leave (as in QEMU).
+"""This process's terminal, or whatever its standard streams are, as the far end of the guest's serial line.
 
-Virtual time is paced by the wall clock while the guest idles: it never runs ahead of real time, so `uptime`
-is honest and an idle guest costs no CPU. What is typed enters at the virtual time that the guest has reached.
+Raw keys in, bytes out; Ctrl-A X leaves (as in QEMU). In raw mode Ctrl-C is a key like any other.
 """
 
 import os
 import select
-import sys
 import termios
-import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import Self
 
-from hv.machine import Machine, Stop, StopReason
+from hv.errors import HostError
 
-SLICE_NS = 10_000_000
-"""Virtual time between two looks at the keyboard."""
-
-IDLE_S = 3600.0
-"""Seconds that an idle guest waits for a key before its clock is moved on."""
+STDIN, STDOUT = 0, 1
 
 ESCAPE = 0x01  # Ctrl-A
 HELP = b"\r\nCtrl-A X leaves, Ctrl-A Ctrl-A sends Ctrl-A\r\n"
 
 
-@contextmanager
-def _raw(fd: int) -> Iterator[None]:
-    """Put a terminal into raw mode for a while; anything that is not a terminal is left as it is."""
-    if not os.isatty(fd):
-        yield
-        return
-    before = termios.tcgetattr(fd)
-    tty.setraw(fd)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+class Screen:
+    """Standard output: what the guest printed, a line at a time.
+
+    As a context manager it leaves the cursor at the start of a line, if a person is looking.
+    """
+
+    def __init__(self) -> None:
+        self._pending = bytearray()
+        self._line_begun = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.flush()
+        if self._line_begun and os.isatty(STDOUT):
+            with suppress(OSError):  # it may have hung up
+                os.write(STDOUT, b"\n")
+
+    def write(self, data: bytes) -> None:
+        """Take what the guest printed (`Console.sink`); raises as `flush` does."""
+        self._pending += data
+        self._line_begun = not data.endswith(b"\n")
+        if not self._line_begun:
+            self.flush()
+
+    def flush(self) -> None:
+        """Show all of it.
+
+        Raises:
+            BrokenPipeError: nobody reads any more.
+            HostError: it cannot be written.
+        """
+        data = bytes(self._pending)
+        self._pending.clear()
+        try:
+            while data:
+                data = data[os.write(STDOUT, data) :]
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise HostError(f"standard output: {error.strerror}; send it elsewhere") from None
 
 
 class Keyboard:
-    """What the user types, with the escape taken out.
+    """Standard input: what the user types, with the escape taken out.
 
-    Args:
-        fd: file descriptor of the terminal or pipe.
+    Attributes:
+        leaving: Ctrl-A X was typed.
+        closed: there is no more input.
     """
 
-    def __init__(self, fd: int) -> None:
-        self._fd = fd
-        self._escaped = False
+    def __init__(self) -> None:
         self.leaving = False
         self.closed = False
+        self._escaped = False
 
-    def read(self, wait_s: float) -> bytes:
-        """Wait at most `wait_s` seconds; return what was typed for the guest. Sets `leaving` on Ctrl-A X."""
-        if self.closed:
-            time.sleep(wait_s)
-            return b""
-        if not select.select([self._fd], [], [], wait_s)[0]:
-            return b""
-        typed = os.read(self._fd, 4096)
-        self.closed = not typed
-        return self._filter(typed)
+    def read(self, wait_s: float | None) -> bytes:
+        """Return what was typed for the guest.
+
+        Args:
+            wait_s: seconds to wait at most, or None to wait for a key.
+        """
+        ready, _, _ = select.select([] if self.closed else [STDIN], [], [], wait_s)
+        return self._filter(_read()) if ready else b""
 
     def _filter(self, typed: bytes) -> bytes:
+        self.closed = not typed
         keys = bytearray()
         for key in typed:
             if not self._escaped:
@@ -77,46 +100,27 @@ class Keyboard:
             elif key == ESCAPE:
                 keys.append(key)
             else:
-                sys.stdout.buffer.write(HELP)
-                sys.stdout.buffer.flush()
+                os.write(STDOUT, HELP)
         return bytes(keys)
 
 
-def attach(machine: Machine) -> Stop | None:
-    """Run a machine with its console on this process's stdin and stdout.
+def _read() -> bytes:
+    """Read standard input; a terminal that has gone away has no more."""
+    try:
+        return os.read(STDIN, 4096)
+    except OSError:
+        return b""
 
-    Returns:
-        How the machine stopped; None when the user left with Ctrl-A X, or when standard input has ended and
-        the guest waits for more of it.
-    """
-    out = sys.stdout.buffer
-    keyboard = Keyboard(sys.stdin.fileno())
 
-    def show(data: bytes) -> None:
-        out.write(data)
-        if data == b"\n":
-            out.flush()
-
-    machine.console.sink = show
-    # Where wall and virtual time stood when they were last equal.
-    wall, virtual = time.monotonic(), machine.now_ns
-    with _raw(sys.stdin.fileno()):
-        while True:
-            stop = machine.run(machine.now_ns + SLICE_NS)
-            out.flush()
-            if stop.reason not in (StopReason.BUDGET, StopReason.IDLE):
-                return stop
-            ahead = (machine.now_ns - virtual) / 1e9 - (time.monotonic() - wall)
-            if stop.reason is StopReason.IDLE:
-                if keyboard.closed:
-                    return None
-                keys = keyboard.read(wait_s=IDLE_S)
-                machine.hart.advance(virtual + int((time.monotonic() - wall) * 1e9))
-            else:
-                keys = keyboard.read(wait_s=max(0.0, ahead))
-                if ahead < 0:  # the guest is busy and slower than real time: it need not catch up
-                    wall, virtual = time.monotonic(), machine.now_ns
-            if keyboard.leaving:
-                return None
-            if keys:
-                machine.uart.receive(keys)
+@contextmanager
+def keyboard() -> Iterator[Keyboard]:
+    """Give out the keyboard; as long, a terminal is in raw mode."""
+    if not os.isatty(STDIN):
+        yield Keyboard()
+        return
+    before = termios.tcgetattr(STDIN)
+    try:
+        tty.setraw(STDIN, termios.TCSADRAIN)  # not TCSAFLUSH: what was typed ahead is for the guest
+        yield Keyboard()
+    finally:
+        termios.tcsetattr(STDIN, termios.TCSADRAIN, before)

@@ -4,10 +4,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
-from hv.cli.options import FILE, machine_options
-from hv.cli.run import finish
-from hv.cli.terminal import attach
+from hv.cli.options import FILE, check_place, machine_options
+from hv.cli.session import session
 from hv.hibernate import thaw
 from hv.hostimage.reader import open_image
 from hv.machine import MachineConfig
@@ -16,14 +16,20 @@ from hv.machine import MachineConfig
 @click.command("thaw")
 @click.argument("image", type=FILE)
 @machine_options
-@click.option("--host-image", type=FILE, help="Where the guest is kept when it hibernates again.")
-def command(image: Path, config: MachineConfig, host_image: Path | None) -> None:
+@click.option(
+    "--host-image", type=FILE, help="Where the guest is kept when it hibernates again (default: IMAGE)."
+)
+@click.pass_context
+def command(ctx: click.Context, image: Path, config: MachineConfig, host_image: Path | None) -> None:
     """Resume the guest in the host image IMAGE on a machine with fresh devices; Ctrl-A X leaves.
 
-    RAM has the size it had; the other options must describe the machine that went to sleep: the same
-    firmware and kernel, the same disks in the same slots. The balloon's target is the host's choice.
+    The options must describe the machine that went to sleep: the same firmware and kernel, the same disks in
+    the same slots; -m may be left out. The balloon's target is the host's choice, and -initrd and -append are
+    for the next reboot.
     """
     with open_image(image) as opened:
         ram = opened.header.machine.ram_size
-    with thaw(image, replace(config, ram=ram)) as machine:
-        finish(machine, attach(machine), host_image)
+    if ctx.get_parameter_source("ram") is ParameterSource.DEFAULT:
+        config = replace(config, ram=ram)
+    check_place(host_image or image, config)
+    session(thaw(image, config), host_image or image)

@@ -1,6 +1,7 @@
 """The two processes of the story; each holds one machine, tells what happens, and ends with it."""
 
 import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
@@ -151,6 +152,7 @@ def after(plan: Plan, tell: Callable[[Message], None]) -> None:
 
 def run(stage: Callable[[Plan, Callable[[Message], None]], None], plan: Plan, pipe: Connection) -> None:
     """Entry point of a stage's process: run it, and tell a failure instead of raising it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the narrator, who ends us
     try:
         stage(plan, pipe.send)
     except (StageError, ThawvisorError) as error:

@@ -86,6 +86,7 @@ def _run(stage: Callable[[Plan, Callable[[Message], None]], None], plan: Plan) -
     except EOFError:
         pass
     finally:
+        process.terminate()  # it has ended, unless we are leaving the story
         process.join()
     if process.exitcode:
         yield Failure(f"the process of stage `{stage.__name__}` ended with status {process.exitcode}")

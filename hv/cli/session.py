@@ -1,0 +1,87 @@
+"""A console session: a machine with its console on this terminal, from now until one of the two has enough.
+
+Virtual time is paced by the wall clock while the guest idles: it never runs ahead of real time, so `uptime`
+is honest and an idle guest costs no CPU. What is typed enters at the virtual time that the guest has reached.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from hv.cli.options import how_to_thaw
+from hv.cli.terminal import STDIN, Screen, keyboard
+from hv.hibernate import write_host_image
+from hv.machine import Machine, Stop, StopReason
+from hv.report import describe
+
+SLICE_NS = 10_000_000
+"""Virtual time between two looks at the keyboard."""
+
+
+def session(machine: Machine, host_image: Path | None) -> None:
+    """Run a machine to its end; a reset makes a new one of the same configuration.
+
+    Args:
+        machine: where to begin; it is closed at the end.
+        host_image: where the guest is kept when it hibernates to the platform; None if it cannot.
+
+    Raises:
+        SystemExit: the guest died; the status is that which it reported, or 1.
+        HostError: the image, or the console's output, cannot be written.
+    """
+    if os.isatty(STDIN):
+        click.echo("thawvisor: Ctrl-A X leaves", err=True)
+    while True:
+        with machine:
+            stop = attach(machine)
+            if stop is None or stop.reason is not StopReason.RESET:
+                _finish(machine, stop, host_image)
+                return
+        machine = Machine(machine.config)
+
+
+def attach(machine: Machine) -> Stop | None:
+    """Run a machine with its console on this process's standard input and output.
+
+    Returns:
+        How the machine stopped; None when the user left with Ctrl-A X, or when standard input has ended and
+        the guest waits for more of it.
+    """
+    screen = Screen()
+    machine.console.sink = screen.write
+    # Where wall and virtual time stood when they were last equal.
+    wall, virtual = time.monotonic(), machine.now_ns
+    with screen, keyboard() as keys:
+        while True:
+            stop = machine.run(machine.now_ns + SLICE_NS)
+            screen.flush()
+            if stop.reason not in (StopReason.BUDGET, StopReason.IDLE):
+                return stop
+            if stop.reason is StopReason.IDLE:
+                if keys.closed:
+                    return None
+                typed = keys.read(None)
+                machine.hart.advance(virtual + int((time.monotonic() - wall) * 1e9))
+            else:
+                ahead = (machine.now_ns - virtual) / 1e9 - (time.monotonic() - wall)
+                typed = keys.read(max(0.0, ahead))
+                if ahead < 0:  # the guest is busy and slower than real time: it need not catch up
+                    wall, virtual = time.monotonic(), machine.now_ns
+            if keys.leaving:
+                return None
+            machine.uart.receive(typed)
+
+
+def _finish(machine: Machine, stop: Stop | None, host_image: Path | None) -> None:
+    """Say how a session ended, keep the host image if the guest asked for one, and set the exit status."""
+    if stop is None:
+        return
+    if stop.reason is StopReason.HIBERNATE and host_image is not None:
+        write_host_image(machine, host_image)
+        click.echo(how_to_thaw(host_image), err=True)
+    if stop.reason is StopReason.GUEST_FAULT:
+        click.echo(describe(machine, stop), err=True)
+        sys.exit(min(stop.code, 255) or 1)
