@@ -84,7 +84,7 @@ def _run(stage: Callable[[Plan, Callable[[Message], None]], None], plan: Plan) -
         while True:
             yield ours.recv()
     except EOFError:
-        pass
+        process.join()
     finally:
         process.terminate()  # it has ended, unless we are leaving the story
         process.join()
