@@ -97,6 +97,7 @@ class GuestShell:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._typed = "", 0
 
     def wait_for_prompt(self, within_ns: int = PATIENCE_NS, *, fresh: bool = False) -> Stop:
         """Run until the shell's prompt.
@@ -112,6 +113,29 @@ class GuestShell:
         console.watch(PROMPT, fresh=fresh)
         return self.machine.run(self.machine.now_ns + within_ns, until=lambda: console.match is not None)
 
+    def type(self, line: str) -> None:
+        """Type a command at the prompt, without running.
+
+        Args:
+            line: the command, without line end.
+        """
+        # The prompt's own line, completed by the echo, is no answer.
+        self._typed = line, len(self.machine.console.lines) + 1
+        self.machine.uart.receive(line.encode() + b"\n")
+
+    def reply(self, within_ns: int = PATIENCE_NS) -> Reply:
+        """Run until the command that was typed last is done, if it is not, and return its answer.
+
+        Args:
+            within_ns: virtual time allowed.
+        """
+        console = self.machine.console
+        line, first = self._typed
+        stop = self.wait_for_prompt(within_ns, fresh=len(console.lines) < first)
+        status = int(console.match[1]) if console.match else 0
+        lines = tuple(entry.text for entry in console.lines[first:])
+        return Reply(line, status, lines, stop, parse_values(lines))
+
     def command(self, line: str, within_ns: int = PATIENCE_NS) -> Reply:
         """Type a command and run until the next prompt.
 
@@ -119,10 +143,5 @@ class GuestShell:
             line: the command, without line end.
             within_ns: virtual time allowed.
         """
-        console = self.machine.console
-        before = len(console.lines) + 1  # the prompt's own line, completed by the echo, is no answer
-        self.machine.uart.receive(line.encode() + b"\n")
-        stop = self.wait_for_prompt(within_ns, fresh=True)
-        status = int(console.match[1]) if console.match else 0
-        lines = tuple(entry.text for entry in console.lines[before:])
-        return Reply(line, status, lines, stop, parse_values(lines))
+        self.type(line)
+        return self.reply(within_ns)

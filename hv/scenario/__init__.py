@@ -7,7 +7,7 @@ function of a world; `@scenario` gives it a name and says for which eras of the 
     @scenario(promise="P6", carriers=(Carrier.SWAP,))
     def freeze_fails(world: World) -> None:
         "Without swap the hibernation fails, and the balloon stays as it was."
-        world.disk_size = 0
+        world.disk = None
         run = world.start(touch=1000, target=2000)
         run.hibernate_fails(-errno.ENODEV)
         run.until_target()
@@ -23,11 +23,12 @@ from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Finding, Journal
 from hv.scenario.registry import Case, Scenario, scenario
 from hv.scenario.run import MS, SECOND, Run, ScenarioError
-from hv.scenario.world import World
+from hv.scenario.world import RAM, World
 
 __all__ = [
     "ERAS",
     "MS",
+    "RAM",
     "SECOND",
     "Carrier",
     "Case",

@@ -29,6 +29,9 @@ class Guest(Protocol):
     def type(self, line: str) -> None:
         """Type a command and do not run."""
 
+    def reply(self) -> Reply:
+        """Run until the command that was typed is done."""
+
     def hibernate_command(self, carrier: Carrier) -> str:
         """Return the shell command that starts a hibernation."""
 
@@ -80,7 +83,11 @@ class ToyGuest:
 
     def type(self, line: str) -> None:
         """See `Guest`."""
-        self._machine.uart.receive(line.encode() + b"\n")
+        self._shell.type(line)
+
+    def reply(self) -> Reply:
+        """See `Guest`."""
+        return self._shell.reply()
 
     def hibernate_command(self, carrier: Carrier) -> str:
         """See `Guest`."""

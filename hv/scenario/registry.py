@@ -106,6 +106,14 @@ def scenario(
     return register
 
 
+def find(source: str, name: str) -> Scenario:
+    """Return a case's scenario; raises ConfigError when it is not there (any more)."""
+    found = library() if source.startswith(LIBRARY) else load(Path(source))
+    if name not in found:
+        raise ConfigError(f"no scenario {name} in {source}: `thawvisor scenario list` shows what there is")
+    return found[name]
+
+
 def library() -> dict[str, Scenario]:
     """Import the library and return its scenarios by name, in the order of their files."""
     package = importlib.import_module(LIBRARY)

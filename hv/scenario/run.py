@@ -15,7 +15,7 @@ from hv.hibernate import Carrier
 from hv.machine import Machine, Stop, StopReason
 from hv.report import describe
 from hv.scenario.guest import Guest
-from hv.scenario.journal import Event, Figure, Finding
+from hv.scenario.journal import Event
 from hv.shell import Reply, Workload
 
 if TYPE_CHECKING:
@@ -97,6 +97,26 @@ class Run:
         self._expect(self._drive(self.guest.until_prompt), StopReason.CONDITION, "the prompt")
         self.log("host", "the guest is at its prompt" + (", resumed" if self.guest.resumed() else ""))
 
+    def until_resumed(self) -> None:
+        """Run until the prompt of a guest that came out of an image.
+
+        Raises:
+            ScenarioError: it booted afresh.
+        """
+        self.until_prompt()
+        if not self.guest.resumed():
+            raise ScenarioError("the guest booted afresh instead of resuming")
+
+    def until_fresh(self) -> None:
+        """Run until the prompt of a guest that booted afresh.
+
+        Raises:
+            ScenarioError: it came out of an image.
+        """
+        self.until_prompt()
+        if self.guest.resumed():
+            raise ScenarioError("the guest resumed from an image instead of booting afresh")
+
     def until_target(self) -> None:
         """Run until the driver reports a balloon of the host's target."""
         self.until(lambda: self.balloon.actual_pages == self.balloon.target_pages, "the target is reached")
@@ -161,6 +181,10 @@ class Run:
         """
         return self._call(line, lambda: self.guest.shell(line), status)
 
+    def finish(self, status: int | None = 0) -> Reply:
+        """Run until the command that was typed is done, which must end with `status`; see `shell`."""
+        return self._call("the command", self.guest.reply, status)
+
     def enable_swap(self) -> None:
         """Make swap on the disk and use it."""
         for line in self.guest.swap_commands():
@@ -180,11 +204,11 @@ class Run:
         """Have the guest check its touched pages; a finding unless all are there and right."""
         found = self.guest.workload(self._call("verify the touched pages", self.guest.verify, status=None))
         wanted = self.world.workload
-        self.check(found.bad == 0, f"{found.bad} of {found.pages} touched pages are wrong")
-        self.check(found.pages == wanted.pages, f"{found.pages} pages are touched, not {wanted.pages}")
+        self.world.check(found.bad == 0, f"{found.bad} of {found.pages} touched pages are wrong")
+        self.world.check(found.pages == wanted.pages, f"{found.pages} pages are touched, not {wanted.pages}")
         if wanted.pages:
             same = found.fingerprint == wanted.fingerprint
-            self.check(same, f"fingerprint {found.fingerprint}, not {wanted.fingerprint}")
+            self.world.check(same, f"fingerprint {found.fingerprint}, not {wanted.fingerprint}")
 
     # Hibernation.
 
@@ -245,24 +269,13 @@ class Run:
         self.world.first_entry = first = self.world.first_entry or entry
         for finding in books.balance([first, entry], leak):
             if finding.label == label:
-                self.find(f"{label}: {finding.text}")
+                self.world.find(f"{label}: {finding.text}")
         return entry
 
-    def check(self, holds: bool, otherwise: str) -> None:
-        """Find `otherwise` unless something holds."""
-        if not holds:
-            self.find(otherwise)
-
-    def figure(self, name: str, value: Figure, expected: Figure | None = None) -> None:
-        """Record a figure; a finding when one is expected and this is another."""
-        self.log("scenario", f"{name} = {value}")
-        self.world.journal.figures[name] = value
-        self.check(expected is None or value == expected, f"{name} is {value}, not {expected}")
-
-    def find(self, text: str) -> None:
-        """Enter a finding."""
-        self.log("scenario", f"finding: {text}")
-        self.world.journal.findings.append(Finding(self.number, self.ns, text))
+    def balloon_queues(self) -> int:
+        """Count the balloon's queues that the device may use (spec: "QueueReady")."""
+        transport = self.machine.save()[f"virtio{self.machine.config.balloon_slot}"]
+        return sum(bool(queue["ring"]) for queue in transport["queues"])
 
     def log(self, side: str, text: str) -> None:
         """Enter a step, after what the guest has printed until now."""

@@ -13,13 +13,13 @@ from hv.hibernate import Carrier, thaw, write_host_image
 from hv.machine import Disk, Machine, MachineConfig
 from hv.scenario.eras import ERAS, Era
 from hv.scenario.guest import Guest, ToyGuest
-from hv.scenario.journal import Journal
+from hv.scenario.journal import Event, Figure, Finding, Journal
 from hv.scenario.run import Run, ScenarioError
 from hv.shell import Workload
 
 RAM = 64 * board.MIB
-DISK_MARGIN = 16 * board.MIB
-"""The swap disk is RAM and this much, so that an image always fits."""
+DISK = RAM // 2 + board.MIB
+"""Any image fits: its pages are first copied within RAM, so they are at most half of it."""
 
 
 class World:
@@ -60,7 +60,7 @@ class World:
         self.guest = guest
         self.ram = RAM
         self.target = 0
-        self.disk: bytes | None = bytes(RAM + DISK_MARGIN) if carrier is Carrier.SWAP else None
+        self.disk: bytes | None = bytes(DISK) if carrier is Carrier.SWAP else None
         self.append = ""
         self.host_image: Path | None = None
         self.workload = Workload(0, "", 0)
@@ -121,9 +121,7 @@ class World:
         """
         self.host_image = None
         run = self.power_on(cut_at, fail_at)
-        run.until_prompt()
-        if run.guest.resumed():
-            raise ScenarioError("the guest resumed from an image instead of booting afresh")
+        run.until_fresh()
         return run
 
     def next(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:
@@ -133,9 +131,7 @@ class World:
             ScenarioError: it does not come up, or it booted afresh.
         """
         run = self.power_on(cut_at, fail_at)
-        run.until_prompt()
-        if not run.guest.resumed():
-            raise ScenarioError("the guest booted afresh instead of resuming")
+        run.until_resumed()
         return run
 
     def start(self, touch: int, target: int) -> Run:
@@ -153,6 +149,35 @@ class World:
         run.until_target()
         run.balance("inflated")
         return run
+
+    # Judging.
+
+    def check(self, holds: bool, otherwise: str) -> None:
+        """Find `otherwise` unless something holds."""
+        if not holds:
+            self.find(otherwise)
+
+    def figure(self, name: str, value: Figure, expected: Figure | None = None) -> None:
+        """Record a figure; a finding when one is expected and this is another."""
+        self.log(f"{name} = {value}")
+        self.journal.figures[name] = value
+        self.check(expected is None or value == expected, f"{name} is {value}, not {expected}")
+
+    def find(self, text: str) -> None:
+        """Enter a finding, at the virtual time of the latest machine."""
+        self.log(f"finding: {text}")
+        number, ns = self._moment()
+        self.journal.findings.append(Finding(number, ns, text))
+
+    def log(self, text: str) -> None:
+        """Enter a step of the scenario's own."""
+        if self.runs:
+            self.runs[-1].log("scenario", text)
+        else:
+            self.journal.events.append(Event(0, 0, "scenario", text))
+
+    def _moment(self) -> tuple[int, int]:
+        return (self.runs[-1].number, self.runs[-1].ns) if self.runs else (0, 0)
 
     def keep_host_image(self, run: Run) -> None:
         """Keep the RAM of a machine that hibernated to the platform."""

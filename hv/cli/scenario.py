@@ -1,0 +1,123 @@
+"""`thawvisor scenario`: list the scenarios, run them, say what each found and how to see it again."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from hv.errors import ConfigError
+from hv.hibernate import Carrier
+from hv.scenario import ERAS, Case, Scenario
+from hv.scenario.registry import library, load
+from hv.scenario.runner import Outcome, play_all
+
+
+@click.group("scenario")
+def command() -> None:
+    """Run what can befall a guest and its balloon around hibernation."""
+
+
+@command.command("list")
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+def list_scenarios(files: tuple[Path, ...]) -> None:
+    """List the library's scenarios, or those in FILES."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for title in ("scenario", "promise", "eras", "carriers", "what it shows"):
+        table.add_column(title)
+    for scenario in [each for file in files for each in load(file).values()] or library().values():
+        table.add_row(
+            scenario.name,
+            scenario.promise,
+            "all" if set(scenario.eras) == set(ERAS) else " ".join(scenario.eras),
+            " ".join(carrier.value for carrier in scenario.carriers),
+            scenario.summary + (" [campaign]" if scenario.campaign else ""),
+        )
+    Console(soft_wrap=not sys.stdout.isatty()).print(table, highlight=False, markup=False)
+
+
+@command.command("run")
+@click.argument("names", metavar="[NAME | FILE.py | FILE.py:NAME]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="The whole library, but for its campaigns.")
+@click.option("--campaign", is_flag=True, help="With --all: the campaigns too.")
+@click.option("--era", type=click.Choice(tuple(ERAS)), help="One policy of the driver only.")
+@click.option("--carrier", type=click.Choice([c.value for c in Carrier]), help="One carrier only.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the world's chance.")
+@click.option("-n", "--jobs", type=click.IntRange(1), default=os.cpu_count(), help="Processes at a time.")
+@click.option("--log", is_flag=True, help="Show every step, with virtual time in ms.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
+def run(
+    names: tuple[str, ...],
+    everything: bool,
+    campaign: bool,
+    era: str | None,
+    carrier: str | None,
+    seed: int,
+    jobs: int,
+    log: bool,
+    as_json: bool,
+) -> None:
+    """Run scenarios of the library by name, or those in a file of your own.
+
+    The exit status is 0 only if all passed: nothing found, nothing broken off.
+    """
+    scenarios = [scenario for name in names for scenario in _named(name)]
+    if everything:
+        scenarios += [scenario for scenario in library().values() if campaign or not scenario.campaign]
+    cases = [
+        case
+        for scenario in scenarios
+        for case in scenario.cases(seed)
+        if era in (None, case.era) and carrier in (None, case.carrier.value)
+    ]
+    if not cases:
+        raise ConfigError(
+            "nothing to run: name a scenario that holds for this era and carrier, or give --all"
+        )
+    outcomes = []
+    for outcome in play_all(cases, min(jobs, len(cases))):
+        outcomes.append(outcome)
+        if not as_json:
+            click.echo("\n".join(_lines(outcome, log)))
+    failed = sum(not outcome.passed for outcome in outcomes)
+    if as_json:
+        click.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=1))
+    else:
+        click.echo(f"{len(outcomes) - failed} passed, {failed} failed")
+    sys.exit(1 if failed else 0)
+
+
+def _named(name: str) -> Iterable[Scenario]:
+    """Return the scenarios that an argument means."""
+    file, colon, inside = name.rpartition(":") if not name.endswith(".py") else (name, "", "")
+    found = load(Path(file)) if file else library()
+    if file and not colon:
+        return found.values()
+    wanted = inside if colon else name
+    if wanted not in found:
+        raise ConfigError(f"no scenario {name!r}: `thawvisor scenario list` shows the library")
+    return [found[wanted]]
+
+
+def _lines(outcome: Outcome, log: bool) -> Iterable[str]:
+    case, journal = outcome.case, outcome.journal
+    if log:
+        for event in journal.events:
+            yield f"machine {event.run} {event.ns / 1e6:12.6f}  {event.side:8}  {event.text}"
+    figures = " ".join(f"{name}={value}" for name, value in journal.figures.items())
+    yield f"{'pass' if outcome.passed else 'FAIL'}  {_id(case):40} {figures}".rstrip()
+    for finding in journal.findings:
+        yield f"      machine {finding.run} at {finding.ns / 1e6:.6f} ms: {finding.text}"
+    for line in outcome.broke.splitlines():
+        yield f"      {line}"
+    if not outcome.passed:
+        yield f"      replay: {case.command}"
+
+
+def _id(case: Case) -> str:
+    return f"{case.name} {case.era} {case.carrier.value}"

@@ -1,0 +1,23 @@
+"""A hundred hibernations of one guest."""
+
+from hv.scenario import ERAS, Carrier, World, scenario
+
+TARGET = 4000
+CYCLES = 100
+
+
+@scenario(eras=[era.name for era in ERAS.values() if not era.leaks], carriers=(Carrier.HOST,))
+def hundred_cycles(world: World) -> None:
+    """After a hundred cycles not one page has leaked, and the touched memory is what it was."""
+    run = world.start(touch=2000, target=TARGET)
+    for cycle in range(1, CYCLES + 1):
+        run.hibernate()
+        run = world.next()
+        run.until_target()
+        entry = run.balance(f"cycle {cycle}")
+        assert world.first_entry is not None
+        grown = entry.guest.kernel - world.first_entry.guest.kernel
+        world.check(grown == 0, f"cycle {cycle}: {grown} pages leaked")
+    run.verify()
+    world.figure("cycles", CYCLES)
+    world.figure("leaked_pages", grown, expected=0)

@@ -1,0 +1,21 @@
+"""What the seed's leak costs."""
+
+import errno
+
+from hv.scenario import ERAS, Carrier, World, scenario
+
+TARGET = 4000
+
+
+@scenario(eras=[era.name for era in ERAS.values() if era.leaks], carriers=(Carrier.SWAP,))
+def leak_starves_the_next_image(world: World) -> None:
+    """With a leaking era the second hibernation fails: leaked pages need image memory as if they were used."""
+    run = world.start(touch=2000, target=TARGET)
+    run.hibernate()
+    woken = world.next()
+    woken.until_target()
+    woken.balance("resumed", leak=TARGET)
+    woken.hibernate_fails(-errno.ENOMEM)
+    woken.until_target()
+    woken.verify()
+    woken.balance("thawed", leak=TARGET)

@@ -1,0 +1,39 @@
+"""P8."""
+
+import errno
+
+from hv.scenario import Carrier, World, scenario
+
+TARGET = 4000
+
+
+@scenario(promise="P8", carriers=(Carrier.SWAP,))
+def queues_come_and_go(world: World) -> None:
+    """The device has no queue while the image is made, and works after thaw and after restore.
+
+    > As a last step, delete the vqs on the freeze callback to prepare for
+    > hibernation, and re-create them in the restore and thaw callbacks to
+    > resume normal operation.
+    """
+    run = world.start(touch=2000, target=TARGET)
+    world.figure("queues_at_work", run.balloon_queues(), expected=2)
+    run.shell("swapoff")
+    run.start_hibernation()
+    run.until_line("PM: Creating image")
+    world.figure("queues_while_frozen", run.balloon_queues(), expected=0)
+    run.finish(-errno.ENODEV)
+    world.figure("queues_after_thaw", run.balloon_queues(), expected=2)
+    run.set_target(TARGET + 1000)
+    run.until_target()
+    run.set_target(TARGET)
+    run.until_target()
+    run.balance("thawed")
+    run.shell("swapon")
+    run.hibernate()
+    world.figure("queues_at_power_off", run.balloon_queues(), expected=0)
+
+    woken = world.next()
+    world.figure("queues_after_restore", woken.balloon_queues(), expected=2)
+    woken.until_target()
+    woken.verify()
+    woken.balance("resumed", leak=TARGET if world.era.leaks else 0)

@@ -1,0 +1,84 @@
+"""Runs cases, one after another or in several processes, and keeps what became of each."""
+
+import traceback
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+from hv.errors import ThawvisorError
+from hv.scenario.journal import Journal
+from hv.scenario.registry import Case, find
+from hv.scenario.run import ScenarioError
+from hv.scenario.world import World
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a case.
+
+    Attributes:
+        case: it.
+        journal: steps, figures and findings.
+        broke: why it could not go on to its end; empty when it did.
+    """
+
+    case: Case
+    journal: Journal
+    broke: str
+
+    @property
+    def passed(self) -> bool:
+        """It came to its end, and found nothing."""
+        return not self.broke and not self.journal.findings
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as plain data, with the command that replays it."""
+        case = self.case
+        return {
+            "scenario": case.name,
+            "era": case.era,
+            "carrier": case.carrier.value,
+            "seed": case.seed,
+            "passed": self.passed,
+            "command": case.command,
+            "broke": self.broke,
+            "figures": self.journal.figures,
+            "findings": [finding._asdict() for finding in self.journal.findings],
+            "events": [event._asdict() for event in self.journal.events],
+        }
+
+
+def play(case: Case) -> Outcome:
+    """Run a case in a world of its own; whatever happens in it is part of the outcome."""
+    scenario = find(case.source, case.name)
+    with World(case.era, case.carrier, case.seed) as world:
+        broke = ""
+        try:
+            scenario.play(world)
+        except (ScenarioError, ThawvisorError) as error:
+            broke = str(error)
+        except Exception as error:
+            broke = _blame(error, scenario.play.__code__.co_filename)
+        return Outcome(case, world.journal, broke)
+
+
+def _blame(error: Exception, file: str) -> str:
+    """Say what went wrong in the author's own code, and in which line of it."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
+    return f"{type(error).__name__}: {error} ({file}, line {lines[-1] if lines else '?'})"
+
+
+def play_all(cases: Iterable[Case], jobs: int) -> Iterator[Outcome]:
+    """Run cases and yield their outcomes in order.
+
+    Args:
+        cases: which.
+        jobs: processes that work at the same time.
+    """
+    if jobs == 1:
+        yield from map(play, cases)
+        return
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(play, cases)
