@@ -7,16 +7,9 @@ a fork up to a page where it gains one elsewhere; `resident_bytes` and `held` sa
 """
 
 import mmap
-import os
 
-import numpy as np
-
-from devices.frozen import Frozen, runs
-from devices.memory import PAGE_SIZE, GuestMemory, Pages
-
-_PAGEMAP_ENTRY = np.dtype("<u8")
-_SHARED = np.uint64(1 << 61)  # a page of the file, not of ours
-_HERE = np.uint64(1 << 63 | 1 << 62)  # in memory, or swapped out
+from devices.frozen import Frozen
+from devices.memory import PAGE_SIZE, GuestMemory, Pages, runs
 
 
 class ForkedMemory(GuestMemory):
@@ -26,7 +19,7 @@ class ForkedMemory(GuestMemory):
     """
 
     def __init__(self, base: int, frozen: Frozen) -> None:
-        super().__init__(base, frozen.size, os.dup(frozen.fd), frozen.map())
+        super().__init__(base, frozen.size, frozen.map())
         self._frozen = frozen
 
     def rewind(self) -> None:
@@ -40,25 +33,8 @@ class ForkedMemory(GuestMemory):
         """For each page, whether it may hold something: frozen contents, or written to since."""
         return self._frozen.held | self._own()
 
-    def resident_bytes(self) -> int:
-        """Return the host memory that this fork takes for itself, besides the frozen contents, in bytes."""
-        return int(np.count_nonzero(self._own())) * PAGE_SIZE
-
     def _drop(self, offset: int, length: int) -> None:
         first, end = offset // PAGE_SIZE, (offset + length) // PAGE_SIZE
         self._mapping.madvise(mmap.MADV_DONTNEED, offset, length)
         for start, stop in runs(self._frozen.held[first:end]):
             self.ram[(first + start) * PAGE_SIZE : (first + stop) * PAGE_SIZE] = 0
-
-    def _own(self) -> Pages:
-        """For each page, whether this mapping has its own copy (proc(5), "/proc/pid/pagemap")."""
-        entries = self.size // PAGE_SIZE
-        with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:  # noqa: PTH123
-            raw = os.pread(
-                pagemap.fileno(),
-                entries * _PAGEMAP_ENTRY.itemsize,
-                self.address // PAGE_SIZE * _PAGEMAP_ENTRY.itemsize,
-            )
-        entry = np.frombuffer(raw, _PAGEMAP_ENTRY)
-        own: Pages = (entry & _HERE != 0) & (entry & _SHARED == 0)
-        return own

@@ -12,12 +12,12 @@ import fcntl
 import mmap
 import os
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 
 import numpy as np
 
 from devices.errors import DeviceError
-from devices.memory import PAGE_SIZE, Pages
+from devices.memory import PAGE_SIZE, Pages, runs
 
 
 class Frozen:
@@ -76,9 +76,3 @@ class Frozen:
             return mmap.mmap(self.fd, self.size, mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE)
         except OSError as error:
             raise DeviceError(f"the host cannot map {self.size:#x} bytes: {error.strerror}") from error
-
-
-def runs(pages: Pages) -> Iterator[tuple[int, int]]:
-    """Yield (first, end) of each run of pages whose flag is set, in order."""
-    edges = np.flatnonzero(np.diff(pages, prepend=False, append=False)).tolist()
-    yield from zip(edges[::2], edges[1::2], strict=True)

@@ -1,7 +1,8 @@
-"""Guest RAM: one memfd, mapped shared, that the CPU, the devices and the kernels all look at.
+"""Guest RAM: one private anonymous mapping that the CPU, the devices and the kernels all look at.
 
-Why a memfd: a page can be given back to the host and reads zero afterwards (MADV_REMOVE), without splitting
-the mapping, and `st_blocks` says how much host memory the guest really holds.
+A page can be given back to the host and reads zero afterwards (MADV_DONTNEED), without splitting the mapping;
+from a memfd (MADV_REMOVE) that takes twice as long. Which pages take host memory is in /proc/self/pagemap. A
+page that was only read takes none: it shows the host's one page of zeros.
 
 Every write by a device must end in `written()`, because the CPU keeps translated code and has to drop
 what came from those bytes. `write()` and `discard()` do so themselves; users of `ram` and `view()` call
@@ -10,8 +11,8 @@ it once a batch.
 
 import mmap
 import os
-import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -24,8 +25,13 @@ PAGE_SIZE = 4096
 Pages = npt.NDArray[np.bool_]
 """One flag a page."""
 
-_BLOCK = 512
-"""Unit of st_blocks (stat(2))."""
+_MAP_NORESERVE = 0x4000
+"""RAM may be more than the host has left (mmap(2)); Python names this flag from 3.13 on."""
+
+_PAGEMAP = "/proc/self/pagemap"
+_PAGEMAP_ENTRY = np.dtype("<u8")
+_SWAPPED_OR_OURS = np.uint64(1 << 62 | 1 << 56)  # in swap, or mapped by us alone: not the page of zeros
+_OF_A_FILE = np.uint64(1 << 61)
 
 
 class GuestMemoryError(DeviceError):
@@ -43,20 +49,17 @@ class GuestMemory:
         base: first guest physical address.
         size: bytes of RAM.
         ram: the RAM as a flat uint8 array, index 0 at `base`.
-        fd: the memfd; it lives as long as this object.
         address: where the host process has the RAM mapped.
         on_write: called with (address, length) after a device wrote there.
     """
 
-    def __init__(self, base: int, size: int, fd: int, mapping: mmap.mmap) -> None:
+    def __init__(self, base: int, size: int, mapping: mmap.mmap) -> None:
         self.base = base
         self.size = size
-        self.fd = fd
         self.ram: npt.NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
         self.address: int = self.ram.ctypes.data
         self.on_write: Callable[[int, int], None] = _ignore
         self._mapping = mapping
-        weakref.finalize(self, os.close, fd)
 
     @classmethod
     def allocate(cls, base: int, size: int) -> "GuestMemory":
@@ -68,16 +71,12 @@ class GuestMemory:
         if base < 0 or size <= 0 or base % PAGE_SIZE or size % PAGE_SIZE or base + size > 1 << 56:
             raise GuestMemoryError(f"RAM of {size:#x} bytes at {base:#x} is not whole pages below 2^56")
         try:
-            fd = os.memfd_create("guest-ram", os.MFD_CLOEXEC)
-            try:
-                os.ftruncate(fd, size)
-                mapping = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-            except BaseException:
-                os.close(fd)
-                raise
+            mapping = mmap.mmap(-1, size, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _MAP_NORESERVE)
         except (OSError, OverflowError) as error:
             raise GuestMemoryError(f"the host cannot map {size:#x} bytes of guest RAM: {error}") from error
-        return cls(base, size, fd, mapping)
+        with suppress(OSError):  # a kernel without huge pages refuses, and needs not be told
+            mapping.madvise(mmap.MADV_NOHUGEPAGE)
+        return cls(base, size, mapping)
 
     def contains(self, addr: int, length: int) -> bool:
         """Whether all of addr..addr+length-1 is RAM; an empty range counts if its address does."""
@@ -117,25 +116,49 @@ class GuestMemory:
 
     def _drop(self, offset: int, length: int) -> None:
         """Make whole pages read zero, and give the host's memory for them back."""
-        self._mapping.madvise(mmap.MADV_REMOVE, offset, length)
+        self._mapping.madvise(mmap.MADV_DONTNEED, offset, length)
 
     def written(self, addr: int, length: int) -> None:
         """Say that a device changed addr..addr+length-1."""
         self.on_write(addr, length)
 
     def held(self) -> Pages:
-        """For each page, whether the host holds memory for it; the others are zero, and stay free unseen."""
-        held = np.zeros(self.size // PAGE_SIZE, np.bool_)
-        end = 0
-        while end < self.size:
-            try:
-                start = os.lseek(self.fd, end, os.SEEK_DATA)
-            except OSError:  # ENXIO: only holes are left
-                break
-            end = os.lseek(self.fd, start, os.SEEK_HOLE)
-            held[start // PAGE_SIZE : end // PAGE_SIZE] = True
-        return held
+        """For each page, whether the host holds memory for it; the others are zero, and stay free unseen.
+
+        Raises GuestMemoryError when the host does not tell.
+        """
+        return self._own()
+
+    def _own(self) -> Pages:
+        """For each page, whether this mapping has memory of its own for it (proc(5), "/proc/pid/pagemap")."""
+        entries = self.size // PAGE_SIZE
+        try:
+            with open(_PAGEMAP, "rb", buffering=0) as pagemap:  # noqa: PTH123
+                raw = os.pread(
+                    pagemap.fileno(),
+                    entries * _PAGEMAP_ENTRY.itemsize,
+                    self.address // PAGE_SIZE * _PAGEMAP_ENTRY.itemsize,
+                )
+        except OSError as error:
+            raise GuestMemoryError(f"{_PAGEMAP}: {error.strerror}; is /proc mounted?") from error
+        entry = np.frombuffer(raw, _PAGEMAP_ENTRY)
+        own: Pages = (entry & _SWAPPED_OR_OURS != 0) & (entry & _OF_A_FILE == 0)
+        return own
+
+    def nonzero(self) -> Pages:
+        """For each page, whether anything but zeros is in it."""
+        found = self.held()
+        pages = self.ram.view(np.uint64).reshape(-1, PAGE_SIZE // 8)
+        for first, end in runs(found):
+            found[first:end] = pages[first:end].any(axis=1)
+        return found
 
     def resident_bytes(self) -> int:
-        """Return the host memory that the RAM takes now, in bytes."""
-        return os.fstat(self.fd).st_blocks * _BLOCK
+        """Return the host memory that this RAM takes now, in bytes; raises GuestMemoryError as `held`."""
+        return int(np.count_nonzero(self._own())) * PAGE_SIZE
+
+
+def runs(pages: Pages) -> Iterator[tuple[int, int]]:
+    """Yield (first, end) of each run of pages whose flag is set, in order."""
+    edges = np.flatnonzero(np.diff(pages, prepend=False, append=False)).tolist()
+    yield from zip(edges[::2], edges[1::2], strict=True)

@@ -9,11 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from devices.memory import GuestMemory
 from hv import board
-from hv.files import data_extents
 from hv.machine import Machine
 from hv.shell import GuestShell
 
@@ -131,17 +128,9 @@ def host_books(machine: Machine) -> HostBooks:
         target=balloon.target_pages,
         actual=balloon.actual_pages,
         ballooned=int(np.count_nonzero(ballooned)),
-        backed=int(np.count_nonzero(ballooned & _backed(machine.memory))),
+        backed=int(np.count_nonzero(ballooned & machine.memory.held())),
         resident=machine.memory.resident_bytes() // board.PAGE_SIZE,
     )
-
-
-def _backed(memory: GuestMemory) -> npt.NDArray[np.bool_]:
-    """Return for each page of RAM whether it takes host memory."""
-    backed = np.zeros(memory.size // board.PAGE_SIZE, np.bool_)
-    for start, end in data_extents(memory.fd, memory.size):
-        backed[start // board.PAGE_SIZE : end // board.PAGE_SIZE] = True
-    return backed
 
 
 def balance(entries: Iterable[Entry], leak: int = 0) -> Iterator[Finding]:

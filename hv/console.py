@@ -90,7 +90,7 @@ class Console:
         return self.match is not None
 
     def save(self) -> State:
-        """Return the line that is being printed; those before it are the past, and a watch is the caller's."""
+        """Return the line that is being printed; what was before it, and the watch, are not state."""
         return {"line": bytes(self._current), "started_ns": self._started_ns}
 
     def restore(self, state: object) -> None:

@@ -1,12 +1,17 @@
-"""Reading files that come from outside: every failure is an `ImageError` that names the file and the fix."""
+"""Files: reading those that come from outside, and writing ours in one step.
+
+A failure to read is an `ImageError`, a failure to write a `HostError`; both name the file and the fix.
+"""
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
-from hv.errors import ImageError
+from hv.errors import HostError, ImageError
 
 
 def open_file(path: Path, what: str) -> FileIO:
@@ -92,3 +97,49 @@ def data_extents(fd: int, size: int) -> Iterator[tuple[int, int]]:
             return
         end = os.lseek(fd, start, os.SEEK_HOLE)
         yield start, end
+
+
+@contextmanager
+def replacing(path: Path, what: str) -> Iterator[FileIO]:
+    """Write a file that is there whole or not at all, and that only its owner can read.
+
+    It is written under a temporary name in its own folder, synced, renamed, and the folder synced; when the
+    block raises, what was at `path` is still there.
+
+    Args:
+        path: the file.
+        what: its role, for the message ("host image").
+
+    Raises:
+        HostError: it cannot be written.
+    """
+    try:
+        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        try:
+            with os.fdopen(fd, "wb", buffering=0) as file:
+                yield file
+                os.fsync(fd)
+            Path(temporary).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(temporary).unlink()
+            raise
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise HostError(
+            f"{what} {path}: cannot be written ({error.strerror}); choose another place"
+        ) from None
+
+
+def write_all(file: FileIO, data: memoryview) -> None:
+    """Write all of `data` at the file's position; raises OSError."""
+    while data:
+        data = data[file.write(data) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -6,8 +6,8 @@ goes on from it can change it. It is plain data; a moment on disk is a snapshot 
 
 from dataclasses import dataclass
 
-from devices.frozen import Frozen, runs
-from devices.memory import PAGE_SIZE, GuestMemory
+from devices.frozen import Frozen
+from devices.memory import PAGE_SIZE, GuestMemory, runs
 from devices.state import State
 
 

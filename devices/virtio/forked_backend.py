@@ -1,4 +1,4 @@
-"""The disk of a forked machine: what it was when it was frozen, and over it this fork's own writes, in memory."""
+"""The disk of a forked machine: what it was when it was frozen, and over it the fork's writes, in memory."""
 
 import mmap
 from collections.abc import Iterator, Sequence

@@ -14,6 +14,7 @@ import msgspec
 
 from devices.virtio.backends import BlockBackend
 from hv import board
+from hv.errors import ImageError
 from hv.files import data_extents, open_file, read_at
 
 DISK_BLOCK = 1 << 20
@@ -97,3 +98,31 @@ def identify_backend(backend: BlockBackend) -> DiskIdentity:
         if any(block):
             digest.update(at.to_bytes(8, "little") + block)
     return DiskIdentity(backend.size, digest.hexdigest())
+
+
+def check_identity(name: str, then: MachineIdentity, now: MachineIdentity) -> None:
+    """Refuse a file unless this is the machine that it was written for.
+
+    Args:
+        name: role and path of the file, for the message.
+        then: what it says.
+        now: the machine that is about to go on, with its disks as they are now.
+
+    Raises:
+        ImageError: something differs; names it and the fix.
+    """
+
+    def same(what: str, old: object, new: object, fix: str) -> None:
+        if old != new:
+            raise ImageError(f"{name}: {what}: {old} when it was written, {new} now; {fix}")
+
+    same("base of RAM", then.ram_base, now.ram_base, "use the version that wrote it")
+    same("bytes of RAM", then.ram_size, now.ram_size, f"give -m {then.ram_size // board.MIB}M")
+    same("device ids in slots", then.slots, now.slots, "attach the same devices to the same slots")
+    same("firmware", then.firmware, now.firmware, "give the same -bios")
+    same("kernel", then.kernel, now.kernel, "give the same -kernel")
+    same("number of disks", len(then.disks), len(now.disks), "attach the same disks")
+    for number, (old, new) in enumerate(zip(then.disks, now.disks, strict=True)):
+        same(f"size of disk {number}", old.size, new.size, "attach the same disks")
+        fix = "put its copy of then back, or boot afresh"
+        same(f"contents of disk {number}", old.sha256, new.sha256, fix)

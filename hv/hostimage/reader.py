@@ -16,7 +16,7 @@ from hv import board
 from hv.errors import HostError, ImageError
 from hv.files import open_file, read_at, read_into
 from hv.hostimage.format import CHUNK_PAGES, MAGIC, PROLOGUE, ROW, VERSION, Header, chunk, front_crc
-from hv.hostimage.identity import MachineIdentity
+from hv.hostimage.identity import MachineIdentity, check_identity
 
 HEADER_MAX = 1 << 16
 """Bytes of JSON that are read at most."""
@@ -68,16 +68,7 @@ class HostImage:
         Raises:
             ImageError: something differs; names it and the fix.
         """
-        then = self.header.machine
-        self._check_ram(now.ram_base, now.ram_size)
-        self._same("device ids in slots", then.slots, now.slots, "attach the same devices to the same slots")
-        self._same("firmware", then.firmware, now.firmware, "give the same -bios")
-        self._same("kernel", then.kernel, now.kernel, "give the same -kernel")
-        self._same("number of disks", len(then.disks), len(now.disks), "attach the same disks")
-        for number, (old, new) in enumerate(zip(then.disks, now.disks, strict=True)):
-            self._same(f"size of disk {number}", old.size, new.size, "attach the same disks")
-            fix = "put its copy of then back, or boot afresh"
-            self._same(f"contents of disk {number}", old.sha256, new.sha256, fix)
+        check_identity(self._name, self.header.machine, now)
 
     def load(self, ram_size: int) -> GuestMemory:
         """Return new RAM with the image's contents, every one of them verified.
@@ -89,7 +80,10 @@ class HostImage:
             ImageError: RAM was of another size, a checksum is wrong, or the file ends early.
             HostError: the host has no memory for it.
         """
-        self._check_ram(board.DRAM_BASE, ram_size)
+        then = self.header.machine
+        check_identity(
+            self._name, then, msgspec.structs.replace(then, ram_size=ram_size, ram_base=board.DRAM_BASE)
+        )
         try:
             memory = GuestMemory.allocate(board.DRAM_BASE, ram_size)
         except GuestMemoryError as error:
@@ -101,15 +95,6 @@ class HostImage:
             if zlib.crc32(contents) != crc:
                 raise ImageError(f"{self._name}: checksum of page {first} and on is wrong; use another copy")
         return memory
-
-    def _check_ram(self, base: int, size: int) -> None:
-        then = self.header.machine
-        self._same("base of RAM", then.ram_base, base, "thaw it with the version that wrote it")
-        self._same("bytes of RAM", then.ram_size, size, f"give -m {then.ram_size // board.MIB}M")
-
-    def _same(self, what: str, then: object, now: object, fix: str) -> None:
-        if then != now:
-            raise ImageError(f"{self._name}: {what}: {then} when it was written, {now} now; {fix}")
 
 
 def _read_front(file: FileIO, name: str) -> tuple[Header, npt.NDArray[np.void], int]:

@@ -1,21 +1,15 @@
 """Writing host images, in one step that either happens or does not."""
 
-import os
-import tempfile
 import zlib
 from collections.abc import Iterator
-from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
-from devices.memory import GuestMemory
-from hv import board
-from hv.errors import HostError
-from hv.files import data_extents
+from devices.memory import GuestMemory, Pages, runs
+from hv.files import replacing, write_all
 from hv.hostimage.format import CHUNK_PAGES, MAGIC, PROLOGUE, ROW, VERSION, Header, chunk, front_crc
 from hv.hostimage.identity import MachineIdentity
 
@@ -23,7 +17,7 @@ from hv.hostimage.identity import MachineIdentity
 def write_image(
     path: Path,
     memory: GuestMemory,
-    ballooned: npt.NDArray[np.bool_],
+    ballooned: Pages,
     machine: MachineIdentity,
     virtual_ns: int,
 ) -> Header:
@@ -42,67 +36,30 @@ def write_image(
     Raises:
         HostError: it cannot be written; what was at `path` is still there.
     """
-    saved = _touched(memory) & ~ballooned
+    saved = memory.nonzero() & ~ballooned
     pages_saved, pages_ballooned = int(saved.sum()), int(ballooned.sum())
     pages_zero = saved.size - pages_saved - pages_ballooned
     header = Header(machine, virtual_ns, pages_saved, pages_ballooned, pages_zero)
-    try:
-        fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-        try:
-            with os.fdopen(fd, "wb", buffering=0) as file:
-                _write(file, memory, saved, msgspec.json.encode(header))
-                os.fsync(fd)
-            Path(temporary).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(temporary).unlink()
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise HostError(
-            f"host image {path}: cannot be written ({error.strerror}); choose another place"
-        ) from None
+    with replacing(path, "host image") as file:
+        _write(file, memory, saved, msgspec.json.encode(header))
     return header
 
 
-def _touched(memory: GuestMemory) -> npt.NDArray[np.bool_]:
-    """Return for each page whether it is not zero; looking at a hole would make the host give it a page."""
-    touched = np.zeros(memory.size // board.PAGE_SIZE, np.bool_)
-    for start, end in data_extents(memory.fd, memory.size):
-        words = memory.ram[start:end].view(np.uint64).reshape(-1, board.PAGE_SIZE // 8)
-        touched[start // board.PAGE_SIZE : end // board.PAGE_SIZE] = words.any(axis=1)
-    return touched
-
-
-def _chunks(saved: npt.NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def _chunks(saved: Pages) -> Iterator[tuple[int, int]]:
     """Yield (first page, pages) of the chunks that cover exactly the saved pages."""
-    edges = np.flatnonzero(np.diff(saved, prepend=False, append=False)).tolist()
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
+    for start, end in runs(saved):
         for first in range(start, end, CHUNK_PAGES):
             yield first, min(CHUNK_PAGES, end - first)
 
 
-def _write(file: FileIO, memory: GuestMemory, saved: npt.NDArray[np.bool_], header: bytes) -> None:
+def _write(file: FileIO, memory: GuestMemory, saved: Pages, header: bytes) -> None:
     table = np.array([(first, pages, 0) for first, pages in _chunks(saved)], ROW)
     file.seek(PROLOGUE.size + len(header) + table.nbytes)
     for row, (first, pages, _) in enumerate(table.tolist()):
         contents = chunk(memory, first, pages)
         table["crc"][row] = zlib.crc32(contents)
-        _write_all(file, contents)
+        write_all(file, contents)
     rows = table.tobytes()
     prologue = PROLOGUE.pack(MAGIC, VERSION, len(header), len(table), front_crc(header, rows))
     file.seek(0)
-    _write_all(file, memoryview(prologue + header + rows))
-
-
-def _write_all(file: FileIO, data: memoryview) -> None:
-    while data:
-        data = data[file.write(data) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    write_all(file, memoryview(prologue + header + rows))

@@ -21,7 +21,6 @@ from hypothesis import strategies as st
 from devices.memory import GuestMemory
 from hv import board
 from hv.errors import HostError, ImageError
-from hv.files import data_extents
 from hv.hostimage.format import PROLOGUE, ROW, Header, front_crc
 from hv.hostimage.identity import DISK_BLOCK, DiskIdentity, MachineIdentity, identify_disk
 from hv.hostimage.reader import open_image
@@ -54,12 +53,8 @@ def make_memory(*pages: int) -> GuestMemory:
 
 def contents(memory: GuestMemory) -> dict[int, bytes]:
     """Return the pages that are not zero, without making the host give memory to the others."""
-    zero = bytes(PAGE)
-    extents = data_extents(memory.fd, RAM)
-    pages = {
-        at // PAGE: os.pread(memory.fd, PAGE, at) for start, end in extents for at in range(start, end, PAGE)
-    }
-    return {page: data for page, data in pages.items() if data != zero}
+    found = np.flatnonzero(memory.nonzero()).tolist()
+    return {page: memory.read(board.DRAM_BASE + page * PAGE, PAGE) for page in found}
 
 
 def bitmap(pages: set[int]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -141,7 +136,7 @@ def test_a_failed_write_leaves_the_old_image(path: Path, monkeypatch: pytest.Mon
         raise OSError(errno.ENOSPC, "No space left on device")
 
     if call == "write":
-        monkeypatch.setattr("hv.hostimage.writer._write_all", fail)
+        monkeypatch.setattr("hv.hostimage.writer.write_all", fail)
     else:
         monkeypatch.setattr(os, call, fail)
     with pytest.raises(HostError, match=r"cannot be written \(No space left on device\); choose another"):
