@@ -14,22 +14,27 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from pathlib import Path
 from typing import Self
 
 from devices.clint import Clint
-from devices.memory import GuestMemory, GuestMemoryError
+from devices.errors import DeviceError
+from devices.forked_memory import ForkedMemory
+from devices.memory import GuestMemory, GuestMemoryError, runs
 from devices.plic import Plic
 from devices.power import Power, PowerAction, PowerRequest
 from devices.rtc import GoldfishRtc
+from devices.state import Fields, State, Stateful
 from devices.uart import Uart
 from devices.virtio.backends import BackendError, BlockBackend, FileBackend
 from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
 from devices.virtio.device import VirtioDevice
 from devices.virtio.empty import EmptySlot
+from devices.virtio.forked_backend import ForkedBackend
+from devices.virtio.forked_backend import freeze as freeze_disk
 from devices.virtio.mmio import VirtioMmio
 from hv import board, images
 from hv.bus import Bus
@@ -39,6 +44,7 @@ from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
 from hv.hostimage.identity import DiskIdentity, MachineIdentity, identify_backend, identify_disk
 from hv.loader import BootPlan, plan_boot
+from hv.moment import Moment, freeze_ram
 from hv.signals import HeldBack
 
 BALLOON_SLOT = 1
@@ -176,6 +182,7 @@ class Machine:
     Args:
         config: what to build.
         memory: RAM with contents (a thawed host image); None for fresh RAM with the images loaded.
+        boot: its images, when they have been read already.
 
     Raises:
         ConfigError: the parts do not fit together.
@@ -183,17 +190,22 @@ class Machine:
         HostError: the host cannot run it.
     """
 
-    def __init__(self, config: MachineConfig, memory: GuestMemory | None = None) -> None:
+    def __init__(
+        self, config: MachineConfig, memory: GuestMemory | None = None, boot: BootPlan | None = None
+    ) -> None:
         self.config = config
-        self.boot = plan(config)
+        self.boot = boot or plan(config)
         self.balloon = None if config.balloon is None else Balloon()
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio] = []
+        self._parts: dict[str, Stateful] = {}
+        self._way_back: Callable[[], None] | None = None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._entered = itertools.count()
         try:
-            self.disks = [Block(self._open(disk), f"thaw-{n}") for n, disk in enumerate(config.disks)]
+            self._backends = [self._open(disk) for disk in config.disks]
+            self.disks = [Block(backend, f"thaw-{n}") for n, backend in enumerate(self._backends)]
             self.memory = memory or _allocate(config.ram)
             if memory is None:
                 self.boot.install(self.memory)
@@ -310,9 +322,86 @@ class Machine:
             disks=tuple(disks[id(device)].identify() for device in in_order if id(device) in disks),
         )
 
+    def save(self) -> State:
+        """Return the state of hart and devices as plain data; RAM, disks and the agenda are not in it."""
+        request = self._power_request
+        power = {} if request is None else {"action": request.action.value, "code": request.code}
+        return {"power": power, **{name: part.save() for name, part in self._parts.items()}}
+
+    def restore(self, state: object) -> None:
+        """Take over what `save` returned; RAM must have the contents of then.
+
+        Raises:
+            StateError: names the field; the machine is of no use any more.
+        """
+        fields = Fields(state, "machine", ("power", *self._parts))
+        self._power_request = _restored_request(fields.value("power"))
+        for name, part in self._parts.items():
+            part.restore(fields.value(name))
+
+    def freeze(self) -> Moment:
+        """Keep this moment in memory, for any number of forks; the machine may go on.
+
+        Raises:
+            HostError: the host has no memory for it, or a disk cannot be read.
+        """
+        try:
+            return Moment(
+                self.save(), freeze_ram(self.memory), tuple(freeze_disk(disk) for disk in self._backends)
+            )
+        except DeviceError as error:
+            raise HostError(f"cannot freeze the machine: {error}") from None
+
+    def fork(self, moment: Moment | None = None) -> "Machine":
+        """Make another machine that goes on from a moment of this one, as this one would have.
+
+        It shares memory with the moment until it writes; what it writes to its disks stays in memory. Its
+        console begins with the line that was being printed.
+
+        Args:
+            moment: what `freeze` returned; None for now.
+
+        Raises:
+            HostError: the host cannot run it.
+        """
+        moment = moment or self.freeze()
+        try:
+            memory = ForkedMemory(board.DRAM_BASE, moment.ram)
+            backends = [ForkedBackend(frozen) for frozen in moment.disks]
+        except DeviceError as error:
+            raise HostError(f"cannot fork the machine: {error}") from None
+        disks = tuple(
+            replace(disk, backend=backend) for disk, backend in zip(self.config.disks, backends, strict=True)
+        )
+        fork = Machine(replace(self.config, disks=disks), memory, self.boot)
+
+        def go_back() -> None:
+            memory.rewind()
+            for backend in backends:
+                backend.rewind()
+            fork.restore(moment.state)
+
+        fork.restore(moment.state)
+        fork._way_back = go_back
+        return fork
+
+    def rewind(self) -> None:
+        """Take a fork back to the moment that it began at, in time for the pages that it wrote to.
+
+        Raises:
+            ConfigError: this machine is no fork.
+        """
+        if self._way_back is None:
+            raise ConfigError("only a fork can be rewound: call fork() first")
+        self._agenda.clear()
+        self._way_back()
+
     def ram_sha256(self) -> str:
         """Hash all of guest RAM."""
-        return hashlib.sha256(self.memory.ram.data).hexdigest()
+        digest = hashlib.sha256()
+        for part in _contents(self.memory):
+            digest.update(part)
+        return digest.hexdigest()
 
     def _open(self, disk: Disk) -> BlockBackend:
         if disk.backend is not None:
@@ -332,19 +421,24 @@ class Machine:
         self.console = Console(lambda: hart.now_ns, hart.request_stop)
         self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
         self._rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns)
+        clint = Clint(hart, _HartLine(hart, MSIP))
         bus.attach("test finisher", board.TEST, Power(self._request))
         bus.attach("RTC", board.RTC, self._rtc)
-        bus.attach("CLINT", board.CLINT, Clint(hart, _HartLine(hart, MSIP)))
+        bus.attach("CLINT", board.CLINT, clint)
         bus.attach("PLIC", board.PLIC, plic)
         bus.attach("UART", board.UART, self.uart)
         for name, slot, device in self._slots():
             region = board.VIRTIO_SLOTS[slot]
             transport = VirtioMmio(device, self.memory, plic.line(region.irq), hart.request_stop)
             self._transports.append(transport)
+            self._parts[f"virtio{slot}"] = transport
             bus.attach(f"{name} in slot {slot}", region, transport)
         for region in board.VIRTIO_SLOTS:
             if not bus.taken(region):
                 bus.attach("empty slot", region, EmptySlot())
+        # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
+        self._parts |= {"rtc": self._rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
+        self._parts["console"] = self.console
         hart.attach((window.base, window.size, window.device) for window in bus)
 
     def _slots(self) -> Iterator[tuple[str, int, VirtioDevice]]:
@@ -391,6 +485,32 @@ class _HartLine:
 
     def set_level(self, level: bool) -> None:
         self._hart.set_pending(self._interrupt, level)
+
+
+def _restored_request(saved: object) -> PowerRequest | None:
+    """Return what the guest had asked of the platform when the state was saved; raises StateError."""
+    if saved == {}:
+        return None
+    fields = Fields(saved, "machine.power", ("action", "code"))
+    action = fields.text("action", 20)
+    code = fields.integer("code", 0, 0xFFFF)
+    try:
+        return PowerRequest(PowerAction(action), code)
+    except ValueError:
+        raise fields.fail("action", f"{action!r} is nothing to ask for") from None
+
+
+def _contents(memory: GuestMemory) -> Iterator[bytes | memoryview]:
+    """Yield all of RAM in order, without a look at its holes: the host would have to give memory to them."""
+    zeros = bytes(board.MIB)
+    at = 0
+    pages = memory.size // board.PAGE_SIZE
+    for first, end in (*runs(memory.held()), (pages, pages)):
+        start = first * board.PAGE_SIZE
+        for hole in range(at, start, board.MIB):
+            yield zeros[: start - hole]
+        at = end * board.PAGE_SIZE
+        yield memory.ram[start:at].data
 
 
 def _allocate(size: int) -> GuestMemory:
