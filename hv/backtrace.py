@@ -18,12 +18,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from devices.errors import DeviceError
+from devices.memory import GuestMemory
+from hv.cpu import Hart
+from hv.cpu.sv39 import translate
 from hv.symbols import Symbols
 
 FRAMES_MAX = 64
 """Frames that are followed at most."""
 
 _WORD = 8
+_RA, _FP = 1, 8
 
 ReadMemory = Callable[[int, int], bytes]
 """Reads (physical address, bytes); raises DeviceError where there is no RAM. `GuestMemory.read` is one."""
@@ -79,6 +83,19 @@ def walk_stackframe(
     if ra and ra not in (frame.address for frame in frames) and _leaves(symbols, ra, pc):
         frames.insert(1, Frame(ra, True))
     return frames
+
+
+def backtrace(hart: Hart, memory: GuestMemory, symbols: Symbols) -> list[Frame]:
+    """Return the frames of a hart that stands still, or is in the middle of an access, innermost first.
+
+    The firmware's addresses are physical, the kernel's go through satp.
+    """
+    satp = hart.csr("satp")
+
+    def physical(address: int) -> int | None:
+        return address if memory.contains(address, _WORD) else translate(satp, address, memory.read)
+
+    return walk_stackframe(symbols, hart.pc, hart.x(_RA), hart.x(_FP), memory.read, physical)
 
 
 def _leaves(symbols: Symbols, ra: int, pc: int) -> bool:

@@ -45,7 +45,9 @@ from hv.errors import ConfigError, HostError, ImageError
 from hv.hostimage.identity import DiskIdentity, MachineIdentity, identify_backend, identify_disk
 from hv.loader import BootPlan, plan_boot
 from hv.moment import Moment, freeze_ram
+from hv.sanitizer import Mode, Sanitizer
 from hv.signals import HeldBack
+from hv.symbols import Symbols
 
 BALLOON_SLOT = 1
 """Default slot of the balloon; disks take 0, then 2 and up."""
@@ -68,6 +70,7 @@ class StopReason(Enum):
     BUDGET = auto()  # the virtual time given is used up
     CONDITION = auto()  # the caller's condition holds
     BREAK = auto()  # a breakpoint
+    FINDING = auto()  # the sanitizer has one, and was asked to stop there
 
 
 _STOPS = {
@@ -129,6 +132,7 @@ class MachineConfig:
         balloon: the host's balloon target in pages, or None for a machine without a balloon device.
         balloon_slot: virtio-mmio slot of the balloon.
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
+        sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
     """
 
     ram: int = 128 * board.MIB
@@ -140,6 +144,7 @@ class MachineConfig:
     balloon: int | None = 0
     balloon_slot: int = BALLOON_SLOT
     platform_sleep: bool = True
+    sanitize: Mode | None = None
 
 
 def plan(config: MachineConfig) -> BootPlan:
@@ -178,6 +183,7 @@ class Machine:
         uart: where typed bytes go in (`receive`).
         balloon: the balloon device, or None.
         disks: the virtio-blk devices, in the order of the configuration.
+        sanitizer: the balloon sanitizer, or None.
 
     Args:
         config: what to build.
@@ -212,6 +218,7 @@ class Machine:
             self.hart = Hart(self.memory)
             self._closing.callback(self.hart.close)
             self._wire()
+            self.sanitizer = None if config.sanitize is None else self._sanitizer(config.sanitize)
             if config.balloon:
                 self.set_balloon_target(config.balloon)
         except BaseException:
@@ -263,6 +270,9 @@ class Machine:
                 heapq.heappop(self._agenda)[-1]()
             for transport in self._transports:
                 transport.service()
+            finding = None if self.sanitizer is None else self.sanitizer.take_stop()
+            if finding is not None:
+                return Stop(StopReason.FINDING, self.now_ns, finding.offence.value)
             if self._power_request is not None:
                 return self._powered_off(self._power_request)
             if stop is HartStop.FAULT:
@@ -338,6 +348,8 @@ class Machine:
         self._power_request = _restored_request(fields.value("power"))
         for name, part in self._parts.items():
             part.restore(fields.value(name))
+        if self.sanitizer is not None:
+            self.sanitizer.restart()
 
     def freeze(self) -> Moment:
         """Keep this moment in memory, for any number of forks; the machine may go on.
@@ -440,6 +452,11 @@ class Machine:
         self._parts |= {"rtc": self._rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
         self._parts["console"] = self.console
         hart.attach((window.base, window.size, window.device) for window in bus)
+
+    def _sanitizer(self, mode: Mode) -> Sanitizer:
+        symbols = Symbols.of_images((self.config.bios, self.config.kernel))
+        devices = [device for _, _, device in self._slots()]
+        return Sanitizer(mode, self.hart, self.memory, devices, symbols)
 
     def _slots(self) -> Iterator[tuple[str, int, VirtioDevice]]:
         """Give every device its virtio-mmio slot."""

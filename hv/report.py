@@ -1,15 +1,11 @@
 """What a stopped guest leaves for people: why it stopped; when it died, registers and a backtrace."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from hv.backtrace import describe_frame, walk_stackframe
-from hv.cpu.sv39 import translate
-from hv.errors import ImageError
+from hv.backtrace import backtrace, describe_frame
 from hv.machine import Machine, Stop, StopReason
 from hv.symbols import Symbols
 
-_S0, _RA = 8, 1
 _PER_LINE = 4
 
 
@@ -26,6 +22,8 @@ def describe(machine: Machine, stop: Stop) -> str:
     first = f"{stop.reason.name} at {stop.ns / 1e6:.6f} ms of virtual time"
     if stop.detail:
         first += f": {stop.detail}"
+    if stop.reason is StopReason.FINDING and machine.sanitizer is not None:
+        return "\n".join([first, machine.sanitizer.report(machine.sanitizer.findings[-1])])
     if stop.reason is not StopReason.GUEST_FAULT:
         return first
     return "\n".join([first, *_registers(machine), "Call trace:", *_backtrace(machine)])
@@ -38,22 +36,6 @@ def _registers(machine: Machine) -> Iterator[str]:
 
 
 def _backtrace(machine: Machine) -> Iterator[str]:
-    """Walk the frames: the firmware's addresses are physical, the kernel's go through satp."""
-    hart, memory = machine.hart, machine.memory
-    symbols = Symbols(filter(_has_symbols, (machine.config.bios, machine.config.kernel)))
-    satp = hart.csr("satp")
-
-    def physical(address: int) -> int | None:
-        return address if memory.contains(address, 8) else translate(satp, address, memory.read)
-
-    for frame in walk_stackframe(symbols, hart.pc, hart.x(_RA), hart.x(_S0), memory.read, physical):
+    symbols = Symbols.of_images((machine.config.bios, machine.config.kernel))
+    for frame in backtrace(machine.hart, machine.memory, symbols):
         yield f" {describe_frame(symbols, frame)}"
-
-
-def _has_symbols(image: Path) -> bool:
-    """Whether an image is an ELF; a flat firmware or a RISC-V Image is not, and its addresses must do."""
-    try:
-        Symbols((image,))
-    except ImageError:
-        return False
-    return True

@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterable
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ STT_NOTYPE = 0
 STT_FUNC = 2
 STB_GLOBAL = 1
 SHF_EXECINSTR = 4
+SHN_UNDEF = 0
 
 _SYMBOL = np.dtype(
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("shndx", "<u2"), ("value", "<u8"), ("size", "<u8")]
@@ -71,6 +72,7 @@ class SymbolTable:
             self._segments = read_elf(file, name).segments
             symbols, self._strings, code = _read_symbols(stream, name)
         functions = _functions(symbols, self._strings, code)
+        self._symbols = symbols
         self._starts, self._names = functions["value"], functions["name"]
         following = np.append(self._starts[1:], [np.iinfo(np.uint64).max])
         self._ends = np.minimum(following, code["end"][functions["shndx"]])
@@ -88,6 +90,23 @@ class SymbolTable:
     def line(self, address: int) -> str | None:
         """Return `file:line` of a virtual or physical address, or None where the image does not say."""
         return self._lines.find(self._virtual(address))
+
+    def address(self, name: str) -> int | None:
+        """Return the physical address of a function or variable, or None when there is none of that name."""
+        wanted = b"\0" + name.encode() + b"\0"
+        at = self._strings.find(wanted)
+        while at >= 0:
+            found = self._symbols[(self._symbols["name"] == at + 1) & (self._symbols["shndx"] != SHN_UNDEF)]
+            if len(found):
+                return self._physical(int(found["value"][0]))
+            at = self._strings.find(wanted, at + 1)
+        return None
+
+    def _physical(self, address: int) -> int:
+        for segment in self._segments:
+            if segment.vaddr <= address < segment.vaddr + segment.memsz:
+                return address + segment.to_physical
+        return address
 
     def _virtual(self, address: int) -> int:
         for segment in self._segments:
@@ -109,6 +128,19 @@ class Symbols:
     def __init__(self, paths: Iterable[Path]) -> None:
         self._tables = [SymbolTable(path) for path in paths]
 
+    @classmethod
+    def of_images(cls, paths: Iterable[Path]) -> Self:
+        """Read those of the images that have symbols to read.
+
+        A flat firmware or a RISC-V Image has none; its addresses must do.
+        """
+        return cls(filter(_is_elf, paths))
+
+    def address(self, name: str) -> int | None:
+        """Return the physical address of a function or variable, or None when no image has one so called."""
+        found = (table.address(name) for table in self._tables)
+        return next((address for address in found if address is not None), None)
+
     def function(self, address: int) -> Function | None:
         """Return the function that holds an address, or None."""
         return next(filter(None, (table.function(address) for table in self._tables)), None)
@@ -116,6 +148,14 @@ class Symbols:
     def line(self, address: int) -> str | None:
         """Return `file:line` of an address, or None."""
         return next(filter(None, (table.line(address) for table in self._tables)), None)
+
+
+def _is_elf(path: Path) -> bool:
+    try:
+        SymbolTable(path)
+    except ImageError:
+        return False
+    return True
 
 
 Records = npt.NDArray[np.void]

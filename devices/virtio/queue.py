@@ -45,6 +45,13 @@ _REASONS = {
 _CHAIN_REASONS = range(kernels.INDIRECT_OUTSIDE_RAM, kernels.AVAIL_IDX_RUNS_AWAY)
 
 
+_PARTS = (
+    ("descriptor table", VRING_DESC_ALIGN_SIZE),
+    ("available ring", VRING_AVAIL_ALIGN_SIZE),
+    ("used ring", VRING_USED_ALIGN_SIZE),
+)
+
+
 class BrokenRingError(DeviceError):
     """What a driver put into a ring, or where it put the ring, cannot be used."""
 
@@ -57,16 +64,17 @@ class QueueLayout(NamedTuple):
     avail: int
     used: int
 
+    def parts(self) -> tuple[tuple[int, int], ...]:
+        """Return (address, bytes) of descriptor table, available ring and used ring."""
+        size = self.size
+        return (self.desc, 16 * size), (self.avail, 6 + 2 * size), (self.used, 6 + 8 * size)
+
     def fault(self, memory: GuestMemory, max_size: int) -> str | None:
         """Say what is wrong with the layout (spec: "Split Virtqueues"), or None."""
         size = self.size
         if not 0 < size <= max_size or size & (size - 1):
             return f"queue size {size} is no power of two up to {max_size}"
-        for name, addr, alignment, length in (
-            ("descriptor table", self.desc, VRING_DESC_ALIGN_SIZE, 16 * size),
-            ("available ring", self.avail, VRING_AVAIL_ALIGN_SIZE, 6 + 2 * size),
-            ("used ring", self.used, VRING_USED_ALIGN_SIZE, 6 + 8 * size),
-        ):
+        for (addr, length), (name, alignment) in zip(self.parts(), _PARTS, strict=True):
             if addr % alignment:
                 return f"{name} at {addr:#x} is not aligned to {alignment} bytes"
             if not memory.contains(addr, length):

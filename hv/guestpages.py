@@ -1,0 +1,233 @@
+"""What the guest's own books say of every page, read from its memory: struct pages, memblock, the balloon.
+
+The toy kernel publishes where its data structures are as Linux does, in VMCOREINFO (`guest/kernel/
+vmcore_info.c`), found by its symbol. The guest is not asked, so its books can be read at any moment, also
+when it is dead; and it is not believed: a book that leads out of RAM or makes no sense is no book.
+
+Pages are numbered from the start of RAM.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from devices.memory import PAGE_SIZE, GuestMemory, GuestMemoryError
+from hv.pages import Flags
+from hv.symbols import Symbols
+
+_LINE = re.compile(rb"([A-Z]+\([\w.]+\))=(0x)?([0-9a-fA-F]+)")
+_REGIONS_MAX = 1024
+_WORD = 8
+
+
+class BooksError(Exception):
+    """The guest's books are not there, or make no sense."""
+
+
+class Vmcoreinfo:
+    """The kernel's note and the memory that it speaks of; numbers are looked up by their key.
+
+    Args:
+        memory: guest RAM.
+        symbols: of the kernel.
+
+    Raises:
+        BooksError: the kernel has no such note, or has not written it yet.
+    """
+
+    def __init__(self, memory: GuestMemory, symbols: Symbols) -> None:
+        data, size = symbols.address("vmcoreinfo_data"), symbols.address("vmcoreinfo_size")
+        if data is None or size is None:
+            raise BooksError("the kernel has no VMCOREINFO")
+        self.memory = memory
+        try:
+            length = int.from_bytes(memory.read(size, _WORD), "little")
+            text = memory.read(data, min(length, PAGE_SIZE))
+        except GuestMemoryError as error:
+            raise BooksError(str(error)) from None
+        found = (_LINE.fullmatch(line) for line in text.splitlines())
+        self._values = {
+            match[1].decode(): int(match[3], 16 if match[2] or match[1].startswith(b"SYMBOL") else 10)
+            for match in found
+            if match and (match[2] or match[1].startswith(b"SYMBOL") or match[3].isdigit())
+        }
+        if not length:
+            raise BooksError("the kernel has not written its VMCOREINFO yet")
+
+    def __getitem__(self, key: str) -> int:
+        """A number, by its key in the note."""
+        try:
+            return self._values[key]
+        except KeyError:
+            raise BooksError(f"VMCOREINFO has no {key}") from None
+
+    def offset(self, field: str) -> int:
+        """The offset of a field, `struct.field`."""
+        return self[f"OFFSET({field})"]
+
+    def symbol(self, name: str) -> int:
+        """The virtual address of a variable."""
+        return self[f"SYMBOL({name})"]
+
+    def physical(self, address: int) -> int:
+        """The physical address of one in the linear map."""
+        return address - self["NUMBER(PAGE_OFFSET)"]
+
+    def word(self, address: int) -> int:
+        """The 64 bits at a virtual address of the linear map."""
+        return int.from_bytes(self.read(address, _WORD), "little")
+
+    def read(self, address: int, length: int) -> npt.NDArray[np.uint8]:
+        """The bytes at a virtual address of the linear map, not copied."""
+        try:
+            return self.memory.view(self.physical(address), length)
+        except GuestMemoryError as error:
+            raise BooksError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class GuestPages:
+    """One flag a page and column; a page with none of them is in use, and nobody says what for.
+
+    Attributes:
+        ram: the kernel manages it at all; the others are the firmware's.
+        free: in the page allocator's hands.
+        reserved: never the allocator's: kernel image, mem_map, device tree.
+        offline: the driver's books have it in the balloon (PG_offline).
+        slab: small objects of kmalloc.
+        large: object of whole pages of kmalloc.
+        touched: filled by `touch`.
+        managed: totalram_pages.
+    """
+
+    ram: Flags
+    free: Flags
+    reserved: Flags
+    offline: Flags
+    slab: Flags
+    large: Flags
+    touched: Flags
+    managed: int
+
+    @property
+    def used(self) -> Flags:
+        """Taken from the allocator, for whatever."""
+        return self.ram & ~self.free & ~self.reserved & ~self.offline
+
+    @classmethod
+    def read(cls, info: Vmcoreinfo) -> Self:
+        """Read the books as they are now.
+
+        Raises:
+            BooksError: they make no sense.
+        """
+        memory = info.memory
+        pages = memory.size // PAGE_SIZE
+        base = memory.base // PAGE_SIZE
+        ram, kept = (_regions(info, f"memblock_{kind}") for kind in ("memory", "reserved"))
+        zone = info.symbol("zone")
+        low, high = info.word(info.symbol("min_low_pfn")), info.word(info.symbol("max_pfn"))
+        known = min(info.word(zone + info.offset("zone.first_deferred_pfn")), high)
+        if not base <= low <= known <= high <= base + pages:
+            raise BooksError(f"page frames {low:#x} to {known:#x} to {high:#x} are not RAM")
+
+        flags, order = np.zeros(pages, np.uint32), np.zeros(pages, np.uint32)
+        size = info["SIZE(page)"]
+        raw = info.read(info.word(info.symbol("mem_map")), (known - low) * size)
+        structs = np.ndarray(
+            known - low,
+            {
+                "names": ["flags", "order"],
+                "formats": ["<u4", "<u4"],
+                "offsets": [info.offset("page.flags"), info.offset("page.order")],
+                "itemsize": size,
+            },
+            raw.data,
+        )
+        known_pages = slice(low - base, known - base)
+        flags[known_pages], order[known_pages] = structs["flags"], structs["order"]
+
+        def flagged(name: str) -> Flags:
+            marked: Flags = flags >> np.uint32(info[f"NUMBER(PG_{name})"]) & 1 != 0
+            return marked
+
+        deferred = np.zeros(pages, np.bool_)
+        deferred[known - base : high - base] = True
+        free = _blocks(flagged("buddy"), order)
+        own = ~free  # the other pages of a free block have no flags that mean anything
+        return cls(
+            ram=ram,
+            free=free | deferred & ram & ~kept,
+            reserved=flagged("reserved") & own | deferred & kept,
+            offline=flagged("offline") & own,
+            slab=flagged("slab") & own,
+            large=_blocks(flagged("large") & own, order),
+            touched=flagged("touched") & own,
+            managed=info.word(zone + info.offset("zone.managed_pages")),
+        )
+
+
+def not_in_image(info: Vmcoreinfo, symbols: Symbols) -> Flags:
+    """Return the kernel's pages whose contents its image does not hold, as it says when it has taken one.
+
+    An image in swap holds the pages of `orig_bm` (`guest/power/snapshot.c`); the platform's holds all pages
+    but those in the balloon.
+
+    Raises:
+        BooksError: the guest's books make no sense.
+    """
+    books = GuestPages.read(info)
+    saved = saved_pages(info, symbols)
+    return books.offline if saved is None else books.ram & ~saved
+
+
+def saved_pages(info: Vmcoreinfo, symbols: Symbols) -> Flags | None:
+    """Return the pages in the kernel's own snapshot, or None while it has none; raises BooksError."""
+    variable = symbols.address("orig_bm")
+    if variable is None:
+        return None
+    memory = info.memory
+    bitmap = int.from_bytes(memory.read(variable, _WORD), "little")
+    if not bitmap:
+        return None
+    low, high = info.word(info.symbol("min_low_pfn")), info.word(info.symbol("max_pfn"))
+    pages = memory.size // PAGE_SIZE
+    start = low - memory.base // PAGE_SIZE
+    if not 0 <= start <= start + high - low <= pages:
+        raise BooksError(f"page frames {low:#x} to {high:#x} are not RAM")
+    bits = np.unpackbits(info.read(bitmap, (high - low + 7) // 8), bitorder="little")
+    saved = np.zeros(pages, np.bool_)
+    saved[start : start + high - low] = bits[: high - low]
+    return saved
+
+
+def _blocks(heads: Flags, order: npt.NDArray[np.uint32]) -> Flags:
+    """Return the pages of the blocks of 2^order pages that begin at the heads."""
+    first = np.flatnonzero(heads)
+    sizes = np.int64(1) << np.minimum(order[first], 32).astype(np.int64)
+    change = np.zeros(len(heads) + 1, np.int64)
+    np.add.at(change, first, 1)
+    np.subtract.at(change, np.minimum(first + sizes, len(heads)), 1)
+    return np.cumsum(change[:-1]) > 0
+
+
+def _regions(info: Vmcoreinfo, name: str) -> Flags:
+    """Return the pages of a memblock_type."""
+    memory = info.memory
+    flags = np.zeros(memory.size // PAGE_SIZE, np.bool_)
+    kind = info.symbol(name)
+    count = int(info.read(kind + info.offset("memblock_type.cnt"), 4).view("<u4")[0])
+    if count > _REGIONS_MAX:
+        raise BooksError(f"{name} has {count} regions")
+    at = kind + info.offset("memblock_type.regions")
+    for _ in range(count):
+        start = info.word(at + info.offset("memblock_region.base")) - memory.base
+        end = start + info.word(at + info.offset("memblock_region.size"))
+        if not 0 <= start <= end <= memory.size:
+            raise BooksError(f"{name} leads out of RAM")
+        flags[start // PAGE_SIZE : end // PAGE_SIZE] = True
+        at += info["SIZE(memblock_region)"]
+    return flags

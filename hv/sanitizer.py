@@ -1,0 +1,292 @@
+"""The balloon sanitizer: who may touch which page when.
+
+From the request that puts a page into the balloon until the host has acknowledged the one that takes it out,
+the page is the host's: its contents are gone, and whatever the guest writes there may go too. Every access of
+the guest to such a page is a finding, and so is every buffer or ring that a driver places there, because it
+sends the device instead. The devices of this machine answer a request as soon as they see it, so a driver
+without VIRTIO_BALLOON_F_MUST_TELL_HOST, which may use pages when it has sent the request, is judged alike.
+
+Two more things are watched. Requests that contradict the books: pages put in twice, taken out but never put
+in, outside RAM. And contents that are gone: a page that was in the balloon has lost them, and when a kernel
+wakes up from an image (it passes `hibernate_resume_entry`), the pages that the image did not bring hold
+whatever the boot left there. Reading such a page before it was written is a finding, but not where the kernel
+only copies it (`COPIERS`): an image holds pages that were allocated and never used.
+
+How: `hv.cpu.watch` reports accesses of the guest, a watcher of queues reports what devices are told to do.
+Neither costs virtual time, so a sanitized run is the same run, instruction by instruction.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+
+from devices.memory import PAGE_SIZE, GuestMemory
+from devices.virtio.balloon import Balloon
+from devices.virtio.device import VirtioDevice
+from devices.virtio.kernels import FIRST, WRITABLE
+from devices.virtio.queue import Batch, Virtqueue
+from hv.backtrace import Frame, backtrace, describe_frame
+from hv.balloonlog import INFLATE, requested_pfns
+from hv.cpu import Hart
+from hv.cpu.watch import Access, AccessKind
+from hv.guestpages import BooksError, Vmcoreinfo, not_in_image
+from hv.pages import Flags, describe_pages
+from hv.symbols import Symbols
+
+RESUME_ENTRY = "hibernate_resume_entry"
+"""Where a kernel wakes up from its image, at its physical address: all of RAM is as the image wants it."""
+
+COPIERS = frozenset({"swsusp_save"})
+"""Functions of the kernel that copy pages whatever is in them."""
+
+_GIVEN, _LOST, _STALE = 1, 2, 3
+"""What a page is: the host's, or back without its contents, or not brought by the image. 0 is ordinary."""
+
+
+class Mode(Enum):
+    """What becomes of a run when there is a finding."""
+
+    STOP = "stop"  # it stops, before the access
+    LOG = "log"  # it goes on
+
+
+class Offence(Enum):
+    """What a guest did wrong; the values are for people."""
+
+    LOAD = "load from a ballooned page"
+    STORE = "store to a ballooned page"
+    FETCH = "instruction in a ballooned page"
+    WALK = "page table in a ballooned page"
+    DEVICE = "device told to use a ballooned page"
+    LOST = "read of contents that were lost in the balloon"
+    STALE = "read of contents that did not come through the image"
+    DOUBLE_INFLATE = "page put into the balloon twice"
+    STRAY_DEFLATE = "page taken out of the balloon, but never put in"
+    OUTSIDE_RAM = "page frame number outside RAM"
+
+
+_CONTENTS_GONE = {_LOST: Offence.LOST, _STALE: Offence.STALE}
+
+
+@dataclass
+class Finding:
+    """One offence at one place in the guest; it may be committed many times.
+
+    Attributes:
+        offence: what.
+        ns: virtual time of the first.
+        frames: the guest's functions at the first, innermost first; for a request or a buffer those at the
+            notification of the device.
+        address: what the first was about: virtual for an access of the guest, else physical.
+        pages: in which pages of RAM; none of them is set for OUTSIDE_RAM.
+        count: how many accesses, buffers or page frame numbers.
+    """
+
+    offence: Offence
+    ns: int
+    frames: tuple[Frame, ...]
+    address: int
+    pages: Flags
+    count: int = 0
+
+
+class Sanitizer:
+    """Watches one machine.
+
+    Args:
+        mode: what a finding does to the run.
+        hart: the CPU; its `watch` is ours.
+        memory: guest RAM.
+        devices: all virtio devices, fresh.
+        symbols: of firmware and kernel. Contents that are gone can only be told apart with the kernel's.
+
+    Attributes:
+        findings: in order of their first time.
+    """
+
+    def __init__(
+        self, mode: Mode, hart: Hart, memory: GuestMemory, devices: Iterable[VirtioDevice], symbols: Symbols
+    ) -> None:
+        self.findings: list[Finding] = []
+        self._mode = mode
+        self._hart = hart
+        self._memory = memory
+        self._symbols = symbols
+        self._stopped_by: Finding | None = None
+        self._known: dict[tuple[object, ...], Finding] = {}
+        self._pages = np.zeros(memory.size // PAGE_SIZE, np.uint8)
+        self._balloon: Balloon | None = None
+        for device in devices:
+            device.watchers.append(_DeviceEye(self))
+            if isinstance(device, Balloon):
+                self._balloon = device
+                device.watchers.append(_BalloonEye(self))
+        hart.watch(self._pages, self._accessed)
+        entry = symbols.address(RESUME_ENTRY)
+        self._knows_kernel = entry is not None
+        if entry is not None:
+            hart.add_tracepoint(entry, self._resumed)
+
+    def restart(self) -> None:
+        """Begin anew with the host's books, as the machine was taken to another moment."""
+        self.findings.clear()
+        self._known.clear()
+        self._pages[:] = 0
+        if self._balloon is not None:
+            self._pages[self._balloon.ballooned] = _GIVEN
+        self._hart.forget_translations()
+
+    def take_stop(self) -> Finding | None:
+        """Return what the run has to stop for, once."""
+        finding, self._stopped_by = self._stopped_by, None
+        return finding
+
+    def functions(self, finding: Finding) -> list[str]:
+        """Return the names of the guest's functions at a finding, innermost first."""
+        found = (self._symbols.function(frame.address - frame.is_return) for frame in finding.frames)
+        return [function.name for function in found if function]
+
+    def headline(self, finding: Finding) -> str:
+        """Say a finding in one line."""
+        where = describe_frame(self._symbols, finding.frames[0])
+        text = f"{finding.offence.value}, {finding.address:#x}, in {where}"
+        if finding.pages.any():
+            text += f"; {describe_pages(finding.pages, self._memory.base // PAGE_SIZE)}"
+        times = f"{finding.count} times, first " if finding.count > 1 else ""
+        return f"{text} ({times}at {finding.ns / 1e6:.6f} ms)"
+
+    def report(self, finding: Finding) -> str:
+        """Say a finding with its call trace."""
+        trace = (f" {describe_frame(self._symbols, frame)}" for frame in finding.frames)
+        return "\n".join([self.headline(finding), "Call trace:", *trace])
+
+    def _note(self, offence: Offence, ns: int, address: int, place: tuple[int, ...]) -> Finding:
+        """Count an offence of the guest as it stands; `place` tells one in the guest's code from another."""
+        finding = self._known.get((offence, *place))
+        if finding is None:
+            frames = tuple(backtrace(self._hart, self._memory, self._symbols))
+            finding = Finding(offence, ns, frames, address, np.zeros(len(self._pages), np.bool_))
+            self._known[(offence, *place)] = finding
+            self.findings.append(finding)
+            if self._mode is Mode.STOP:
+                self._stopped_by = finding
+        finding.count += 1
+        return finding
+
+    def _accessed(self, access: Access) -> bool:
+        """Judge an access to a page that is not ordinary; return whether to stop before it."""
+        state = int(self._pages[access.page])
+        offence = Offence[access.kind.name]
+        if state != _GIVEN:
+            if access.kind is not AccessKind.STORE and self._copies():
+                return False
+            self._pages[access.page] = 0
+            if access.kind is AccessKind.STORE:
+                return False
+            offence = _CONTENTS_GONE[state]
+        finding = self._note(offence, access.ns, access.address, (self._hart.pc,))
+        finding.pages[access.page] = True
+        return self._stopped_by is not None
+
+    def _copies(self) -> bool:
+        function = self._symbols.function(self._hart.pc)
+        return function is not None and function.name in COPIERS
+
+    def _resumed(self) -> None:
+        """The kernel wakes up from its image: what it did not bring is stale."""
+        try:
+            stale = not_in_image(Vmcoreinfo(self._memory, self._symbols), self._symbols)
+        except BooksError:
+            return  # another kernel; its first own words will tell
+        self._pages[stale & (self._pages != _GIVEN)] = _STALE
+        self._hart.forget_translations()
+
+    def _note_request(self, offence: Offence, pages: Flags, address: int, count: int) -> None:
+        """Count an offence in what the driver has told a device."""
+        frames = backtrace(self._hart, self._memory, self._symbols)
+        place = tuple(frame.address for frame in frames)
+        finding = self._note(offence, self._hart.now_ns, address, place)
+        finding.pages |= pages
+        finding.count += count - 1
+
+    def judge_buffer(self, address: int, length: int, *, reads: bool) -> None:
+        """Judge memory that a device was told to use.
+
+        Args:
+            address: guest physical, in RAM.
+            length: bytes, at least one.
+            reads: the device reads it; else it writes it.
+        """
+        first = (address - self._memory.base) // PAGE_SIZE
+        last = (address + length - 1 - self._memory.base) // PAGE_SIZE
+        states = self._pages[first : last + 1]
+        if not states.any():
+            return
+        for state, offence in ((_GIVEN, Offence.DEVICE), *(_CONTENTS_GONE.items() if reads else ())):
+            if (states == state).any():
+                pages = np.zeros(len(self._pages), np.bool_)
+                pages[first : last + 1] = states == state
+                self._note_request(offence, pages, address, 1)
+        states[states != _GIVEN] = 0
+
+    def judge_request(self, pfns: "np.ndarray[tuple[int], np.dtype[np.int64]]", *, inflate: bool) -> None:
+        """Judge the page frame numbers of a request, and note whose the pages are now."""
+        pages = pfns - self._memory.base // PAGE_SIZE
+        inside = (pages >= 0) & (pages < len(self._pages))
+        if not inside.all():
+            outside = int(pfns[~inside][0]) * PAGE_SIZE
+            nothing = np.zeros(len(self._pages), np.bool_)
+            self._note_request(Offence.OUTSIDE_RAM, nothing, outside, int(np.count_nonzero(~inside)))
+        times = np.bincount(pages[inside], minlength=len(self._pages))
+        given = self._pages == _GIVEN
+        wrong = (times > 0) & (given | (times > 1)) if inflate else (times > 0) & (~given | (times > 1))
+        if wrong.any():
+            offence = Offence.DOUBLE_INFLATE if inflate else Offence.STRAY_DEFLATE
+            address = self._memory.base + int(np.flatnonzero(wrong)[0]) * PAGE_SIZE
+            self._note_request(offence, wrong, address, int(np.count_nonzero(wrong)))
+        named = times > 0
+        if inflate:
+            self._pages[named] = _GIVEN
+            self._hart.forget_translations()
+        else:
+            self._pages[named & given] = _LOST if self._knows_kernel else 0
+
+
+class _DeviceEye:
+    """Looks at the memory that a device is told to use (a `QueueWatcher`)."""
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        self._sanitizer = sanitizer
+
+    def taken(self, queue: Virtqueue, batch: Batch) -> None:
+        """Judge the ring and all buffers before the device uses them."""
+        judge = self._sanitizer.judge_buffer
+        for address, length in queue.layout.parts():
+            judge(address, length, reads=False)
+        for row in range(batch.count):
+            first, readable, writable = batch.chains[row, FIRST : WRITABLE + 1].tolist()
+            segments = batch.segments[first : first + readable + writable].tolist()
+            for n, (offset, length) in enumerate(segments):
+                judge(batch.memory.base + offset, length, reads=n < readable)
+
+    def given_back(self, queue: Virtqueue, batch: Batch) -> None:
+        """Nothing: a buffer was judged when it was taken."""
+
+
+class _BalloonEye:
+    """Looks at what a balloon is told (a `QueueWatcher`)."""
+
+    def __init__(self, sanitizer: Sanitizer) -> None:
+        self._sanitizer = sanitizer
+
+    def taken(self, queue: Virtqueue, batch: Batch) -> None:
+        """Pages are the host's from the request on."""
+        if queue.index == INFLATE:
+            self._sanitizer.judge_request(requested_pfns(batch), inflate=True)
+
+    def given_back(self, queue: Virtqueue, batch: Batch) -> None:
+        """And the guest's again from the acknowledgement on."""
+        if queue.index != INFLATE:
+            self._sanitizer.judge_request(requested_pfns(batch), inflate=False)
