@@ -48,7 +48,7 @@ def _memory() -> str:
     memory.discard(0, 8 * PAGE_SIZE)
     if memory.resident_bytes() != held - 8 * PAGE_SIZE or memory.ram[0]:
         raise RuntimeError(
-            "pages given back to the host still take memory: is /dev/shm's file system unusual here?"
+            "pages given back to the host still take memory: is this kernel's MADV_DONTNEED unusual?"
         )
     return "pages given back really leave the host's memory"
 

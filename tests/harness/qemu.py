@@ -19,6 +19,7 @@ class Qemu(QemuProcess):
         disk: raw image behind virtio-blk in slot 0, or None for no disk.
         balloon: whether there is a virtio-balloon, in slot 1.
         icount: value of `-icount`, for runs in virtual time; None runs in real time.
+        paused: stand still until QMP's `cont`.
 
     Attributes:
         console: the serial line.
@@ -34,6 +35,7 @@ class Qemu(QemuProcess):
         disk: Path | None = None,
         balloon: bool = True,
         icount: str | None = None,
+        paused: bool = False,
     ) -> None:
         arguments = ["-bios", str(firmware), "-m", f"{ram // board.MIB}M", "-serial", "chardev:serial"]
         if guest is not None:
@@ -45,6 +47,8 @@ class Qemu(QemuProcess):
             arguments += ["-device", "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1"]
         if icount is not None:
             arguments += ["-icount", icount]
+        if paused:
+            arguments.append("-S")
         self.ram = ram
         super().__init__(arguments, ["serial"])
         self.console = SerialConsole(self.sockets["serial"])
