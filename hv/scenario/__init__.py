@@ -18,7 +18,7 @@ time happens between two given instructions. A run of a scenario is thus a funct
 """
 
 from hv.hibernate import Carrier
-from hv.scenario.eras import ERAS, Era
+from hv.scenario.eras import ERAS, HEARING, Era
 from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Finding, Journal
 from hv.scenario.registry import Case, Scenario, scenario
@@ -27,6 +27,7 @@ from hv.scenario.world import RAM, World
 
 __all__ = [
     "ERAS",
+    "HEARING",
     "MS",
     "RAM",
     "SECOND",

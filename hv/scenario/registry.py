@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from hv.errors import ConfigError
 from hv.hibernate import Carrier
-from hv.scenario.eras import ERAS
+from hv.scenario.eras import HEARING
 from hv.scenario.world import World
 
 LIBRARY = "hv.scenario.library"
@@ -84,7 +84,7 @@ class Case(NamedTuple):
 def scenario(
     *,
     promise: str = "",
-    eras: Iterable[str] = tuple(ERAS),
+    eras: Iterable[str] = HEARING,
     carriers: Iterable[Carrier] = tuple(Carrier),
     campaign: bool = False,
 ) -> Callable[[Callable[[World], None]], Scenario]:

@@ -316,8 +316,7 @@ class Run:
             return Stop(StopReason.POWEROFF, self.ns, str(cut))
         if stop.reason in (StopReason.POWEROFF, StopReason.HIBERNATE):
             self.stop = stop
-            if stop.reason is StopReason.HIBERNATE:
-                self.world.keep_host_image(self)
+            self.world.keep_host_image(self if stop.reason is StopReason.HIBERNATE else None)
             self._end(f"off: {stop.reason.name}")
         return stop
 

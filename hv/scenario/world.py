@@ -179,8 +179,11 @@ class World:
     def _moment(self) -> tuple[int, int]:
         return (self.runs[-1].number, self.runs[-1].ns) if self.runs else (0, 0)
 
-    def keep_host_image(self, run: Run) -> None:
-        """Keep the RAM of a machine that hibernated to the platform."""
-        self.host_image = self._folder / "host.s4"
-        header = write_host_image(run.machine, self.host_image)
-        run.log("host", f"the platform kept {header.pages_saved} pages of RAM")
+    def keep_host_image(self, run: Run | None) -> None:
+        """Keep the RAM of a machine that hibernated to the platform, or none; the image before is used up."""
+        self.host_image = None
+        if run is not None:
+            path = self._folder / "host.s4"
+            header = write_host_image(run.machine, path)
+            self.host_image = path
+            run.log("host", f"the platform kept {header.pages_saved} pages of RAM")

@@ -2,12 +2,12 @@
 
 import errno
 
-from hv.scenario import Carrier, World, scenario
+from hv.scenario import ERAS, Carrier, World, scenario
 
 TARGET = 4000
 
 
-@scenario(promise="P6", carriers=(Carrier.SWAP,))
+@scenario(eras=ERAS, promise="P6", carriers=(Carrier.SWAP,))
 def freeze_fails(world: World) -> None:
     """After swapoff the hibernation fails, and the balloon is as it was: both sides agree.
 

@@ -9,6 +9,8 @@ TARGET = 4000
 def frozen_driver_is_still(world: World) -> None:
     """From the freeze of the kernel's threads to the power-off the driver answers no target of the host's.
 
+    What the callbacks themselves move is another matter: `pages_asked_back` has it.
+
     > The kthread doesn't race with any operations here, since it's frozen
     > before the freeze() call and is thawed after the thaw() and restore()
     > callbacks, so we're safe with that.
@@ -22,10 +24,11 @@ def frozen_driver_is_still(world: World) -> None:
     for step, target in enumerate(targets):
         run.set_target(target, at_ns=frozen + step * 300_000)
     run.until_off()
-    asked_back = TARGET if world.era.deflates_at_freeze else 0
+    between = world.era.fills_in_thaw
+    asked_back = TARGET + between if world.era.deflates_at_freeze else 0
     counters = run.balloon.counters
     world.figure("target_changes_while_frozen", len(targets) if run.ns > frozen + 900_000 else 0, expected=3)
-    world.figure("pages_given_while_frozen", counters.inflated_pages - inflated, expected=0)
+    world.figure("pages_given_while_frozen", counters.inflated_pages - inflated, expected=between)
     world.figure("pages_asked_back_while_frozen", counters.deflated_pages - deflated, expected=asked_back)
 
     woken = world.next()

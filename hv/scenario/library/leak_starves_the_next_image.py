@@ -9,7 +9,7 @@ TARGET = 4000
 
 @scenario(eras=[era.name for era in ERAS.values() if era.leaks], carriers=(Carrier.SWAP,))
 def leak_starves_the_next_image(world: World) -> None:
-    """With a leaking era the second hibernation fails: leaked pages need image memory as if they were used."""
+    """After a leak the second hibernation fails: leaked pages need image memory like any in use."""
     run = world.start(touch=2000, target=TARGET)
     run.hibernate()
     woken = world.next()
