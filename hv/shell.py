@@ -113,7 +113,7 @@ class GuestShell:
         console.watch(PROMPT, fresh=fresh)
         return self.machine.run(self.machine.now_ns + within_ns, until=lambda: console.match is not None)
 
-    def type(self, line: str) -> None:
+    def enter(self, line: str) -> None:
         """Type a command at the prompt, without running.
 
         Args:
@@ -143,5 +143,5 @@ class GuestShell:
             line: the command, without line end.
             within_ns: virtual time allowed.
         """
-        self.type(line)
+        self.enter(line)
         return self.reply(within_ns)

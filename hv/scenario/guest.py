@@ -83,7 +83,7 @@ class ToyGuest:
 
     def type(self, line: str) -> None:
         """See `Guest`."""
-        self._shell.type(line)
+        self._shell.enter(line)
 
     def reply(self) -> Reply:
         """See `Guest`."""
