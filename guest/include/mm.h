@@ -21,7 +21,7 @@
 struct page {
 	unsigned int flags;
 	union {
-		unsigned int order; /* of the block that this page heads (PG_buddy, PG_large) */
+		unsigned int order; /* of the block that this page heads, free or in use */
 		struct {	    /* PG_slab */
 			u16 size_class, inuse;
 		};

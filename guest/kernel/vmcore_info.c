@@ -10,7 +10,7 @@
  *	PG_slab, PG_large	kmalloc's: small objects; the head of an object of 2^order pages
  *	PG_touched		filled by the shell's touch
  *	PG_reserved		never the allocator's
- *	none			in use
+ *	none			in use; the first page of what alloc_pages() gave has its order
  *
  * From zone.first_deferred_pfn on there are no struct pages yet. A page there is free if it lies in
  * memblock_memory and not in memblock_reserved, else it is reserved.

@@ -125,8 +125,10 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 	spin_lock_irqsave(&zone_lock, flags);
 	if (available_pages(gfp) >= 1UL << order)
 		page = take_block(order);
-	if (page)
+	if (page) {
+		page->order = order;
 		zone.free_pages -= 1UL << order;
+	}
 	spin_unlock_irqrestore(&zone_lock, flags);
 	if (page && gfp & __GFP_ZERO)
 		memset(page_address(page), 0, PAGE_SIZE << order);
@@ -152,8 +154,10 @@ unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_hea
 			order--;
 			continue;
 		}
-		for (unsigned long i = 0; i < 1UL << order; i++)
+		for (unsigned long i = 0; i < 1UL << order; i++) {
+			page[i].order = 0;
 			list_add_tail(&page[i].lru, list);
+		}
 		left -= 1UL << order;
 		zone.free_pages -= 1UL << order;
 	}

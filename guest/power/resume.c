@@ -3,6 +3,8 @@
  *
  *	resume=vda	the device whose swap area may hold one (the default)
  *	noresume	do not look
+ *	resumedelay=N	look after N seconds (0): for devices that are slow to come up, and for those who want
+ *			to see a boot kernel that has had time to do something
  *
  * The image is loaded and verified while this kernel is intact. Only then is the swap header given
  * back its ordinary signature, and flushed: an image runs once, whatever happens next. One that cannot
@@ -91,14 +93,28 @@ static int resume_from(struct block_device *bdev, union swap_header *header)
 	return err;
 }
 
+#define RESUME_DELAY_MAX 3600 /* seconds */
+
+static void resume_delay(const char *seconds)
+{
+	u64 delay;
+
+	if (kstrtou64(seconds, &delay) || delay > RESUME_DELAY_MAX)
+		pr_warn("PM: resumedelay=%s: not a number of seconds up to %d\n", seconds, RESUME_DELAY_MAX);
+	else
+		msleep(delay * 1000);
+}
+
 static int software_resume(void)
 {
-	const char *name = get_bootarg("resume");
+	const char *name = get_bootarg("resume"), *delay = get_bootarg("resumedelay");
 	struct block_device *bdev;
 	void *header;
 
 	if (get_bootarg("noresume"))
 		return 0;
+	if (delay)
+		resume_delay(delay);
 	bdev = blkdev_get_by_name(name ? name : "vda");
 	if (!bdev) {
 		if (name)

@@ -227,27 +227,32 @@ static void virtballoon_retry(struct timer_list *timer)
 	virtballoon_queue_update(vb);
 }
 
+/* One step towards the target: how many pages it moved, 0 when there is nothing to do, or an error. */
+static int move_balloon(struct virtio_balloon *vb)
+{
+	bool was_open = vb->unacked_vq;
+	int moved = finish_last_request(vb);
+	long diff = towards_target(vb);
+
+	if (!moved && diff)
+		moved = diff > 0 ? fill_balloon(vb, diff) : leak_balloon(vb, -diff);
+	if (moved || was_open)
+		update_balloon_size(vb);
+	return moved;
+}
+
 static void update_balloon_size_func(struct work_struct *work)
 {
 	struct virtio_balloon *vb = container_of(work, struct virtio_balloon, update_balloon_size_work);
-	long diff;
 	int moved;
 
 	mutex_lock(&vb->balloon_lock);
 	/* Work that was queued before a hibernation may find that the device did not come back. */
-	diff = vb->inflate_vq ? towards_target(vb) : 0;
-	if (diff) {
-		moved = diff > 0 ? fill_balloon(vb, diff) : leak_balloon(vb, -diff);
-		update_balloon_size(vb);
-		if (moved >= 0) {
-			virtballoon_queue_update(vb);
-		} else {
-			if (!timer_pending(&vb->retry_timer))
-				pr_debug("virtio_balloon %s: %ld pages from the target: error %d\n",
-					 vb->vdev->name, diff, moved);
-			mod_timer(&vb->retry_timer, ktime_get_ns() + BALLOON_RETRY_NS);
-		}
-	}
+	moved = vb->inflate_vq ? move_balloon(vb) : 0;
+	if (moved > 0)
+		virtballoon_queue_update(vb);
+	else if (moved < 0)
+		mod_timer(&vb->retry_timer, ktime_get_ns() + BALLOON_RETRY_NS);
 	mutex_unlock(&vb->balloon_lock);
 }
 

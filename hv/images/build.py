@@ -20,7 +20,8 @@ TARGET = (
 )
 CFLAGS = [
     *TARGET,
-    *("-O2", "-g", "-std=gnu17", "-ffreestanding", "-fno-omit-frame-pointer", "-fno-stack-protector"),
+    *("-O2", "-g", "-std=gnu17", "-ffreestanding", "-fno-stack-protector"),
+    *("-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"),  # a backtrace names every caller
     *("-fno-sanitize=all", "-fno-pic", "-Wall", "-Wextra", "-Wno-unused-parameter", "-Werror"),
 ]
 LDFLAGS = ["-nostdlib", "-static", "-Wl,--build-id=sha1"]
@@ -73,27 +74,32 @@ def build(image: Image, root: Path, output: Path, cache: Path, defines: tuple[st
         root: the source tree that holds the image's folder.
         output: the ELF to write.
         cache: zig's cache folder.
-        defines: extra `-D` macro definitions.
+        defines: extra `-D` macros, each for the units that name it; the others come out of the cache.
     """
     source = root / image.folder
     units = sorted(p for p in source.rglob("*") if p.suffix in {".c", ".S"})
-    with tempfile.TemporaryDirectory(prefix="thawvisor-") as scratch:
+    # A fixed place: zig's cache knows an object by its whole command line.
+    headers = cache / "include"
+    headers.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as scratch:
         work = Path(scratch)
         (work / "board.h").write_text(board_header(root))
+        (work / "board.h").replace(headers / "board.h")
         compile_flags = [
             *CFLAGS,
-            *(f"-D{name}" for name in defines),
             f"-I{source / 'include'}",
-            f"-I{work}",
+            f"-I{headers}",
+            f"-ffile-prefix-map={headers}=/src/build",
             f"-ffile-prefix-map={root}=/src",
-            f"-ffile-prefix-map={work}=/src/build",
             "-fdebug-compilation-dir=/src",
         ]
 
         def compile_unit(number_and_unit: tuple[int, Path]) -> str:
             number, unit = number_and_unit
             object_file = work / f"{number:03}-{unit.stem}.o"
-            zig_cc([*compile_flags, "-c", str(unit), "-o", str(object_file)], cache)
+            text = unit.read_text()
+            flags = [*compile_flags, *(f"-D{name}" for name in defines if name in text)]
+            zig_cc([*flags, "-c", str(unit), "-o", str(object_file)], cache)
             return str(object_file)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -12,6 +12,9 @@ from hv.shell import GuestShell, Reply
 SECOND = 1_000_000_000
 """Virtual nanoseconds."""
 
+PATIENCE_NS = 20 * SECOND
+"""Virtual time that anything may take; an answer that a driver waits 5 s for included."""
+
 
 def make_disk(path: Path, size: int) -> Path:
     """Make an empty raw disk of `size` bytes, all of it a hole."""
@@ -55,7 +58,7 @@ class Guest(GuestShell):
         """Run until the driver reports the host's target as reached."""
         balloon = self.machine.balloon
         assert balloon is not None
-        until = self.machine.now_ns + 5 * SECOND
+        until = self.machine.now_ns + PATIENCE_NS
         stop = self.machine.run(until, until=lambda: balloon.actual_pages == balloon.target_pages)
         self.expect(stop.reason, StopReason.CONDITION)
 
@@ -63,7 +66,7 @@ class Guest(GuestShell):
         """Run until the guest prints a line that matches."""
         console = self.machine.console
         console.watch(pattern)
-        stop = self.machine.run(self.machine.now_ns + 5 * SECOND, until=lambda: console.match is not None)
+        stop = self.machine.run(self.machine.now_ns + PATIENCE_NS, until=lambda: console.match is not None)
         self.expect(stop.reason, StopReason.CONDITION)
 
     def expect(self, reason: StopReason, wanted: StopReason) -> None:

@@ -1,10 +1,12 @@
-"""Images for the system tests, compiled from the sources as they are now."""
+"""Disks for the system tests, and images compiled from the sources as they are now."""
 
 from pathlib import Path
 
 import pytest
 
 from hv.images.build import IMAGES, Image, build
+from tests.harness.guest import make_disk
+from tests.system.hibernation import DISK
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,3 +28,9 @@ def sbi_test(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The S-mode program that calls every SBI function (tests/system/payloads/sbi_test)."""
     image = Image("tests/system/payloads/sbi_test", "payload.ld", "sbi_test.elf")
     return compile_image(image, tmp_path_factory.mktemp("payload"))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    """A blank disk that an image fits on."""
+    return make_disk(tmp_path / "swap.img", DISK)

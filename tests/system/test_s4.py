@@ -1,108 +1,12 @@
 """Hibernation of the toy guest: what comes back, what is refused, and what a failure leaves."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
-from hv import board, books
+from hv import board
 from hv.hibernate import thaw, write_host_image
-from hv.machine import Machine, StopReason
-from tests.harness.guest import Guest, booted, config, make_disk
-
-RAM_MIB = 64
-DISK = 80 * board.MIB
-TOUCH = 3000
-TARGET = 4000
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Path:
-    """A blank disk that an image fits on."""
-    return make_disk(tmp_path / "swap.img", DISK)
-
-
-@contextmanager
-def working(disk: Path | None, append: str = "", swap: bool = True) -> Iterator[Guest]:
-    """A guest with swap, touched memory and an inflated balloon."""
-    with booted(config(RAM_MIB, disk, append)) as guest:
-        if swap:
-            guest.type("mkswap")
-            guest.type("swapon")
-        guest.type(f"touch {TOUCH}")
-        guest.inflate(TARGET)
-        yield guest
-
-
-def asleep(disk: Path, append: str = "") -> None:
-    """Leave an image of a working guest on the disk."""
-    with working(disk, append) as guest:
-        guest.type_last("hibernate", StopReason.POWEROFF)
-
-
-@contextmanager
-def woken(disk: Path, append: str = "", balloon: int = TARGET) -> Iterator[Guest]:
-    """A fresh machine over the same disk, at the resumed guest's prompt."""
-    with Machine(config(RAM_MIB, disk, append, balloon)) as machine:
-        guest = Guest(machine)
-        guest.wait_for_line("PM: resumed from vda")
-        guest.boot()
-        yield guest
-
-
-def judge(guest: Guest, label: str) -> list[books.Finding]:
-    """Compare both sides' books now."""
-    return list(books.balance([books.take(label, guest.machine, guest)]))
-
-
-def intact(guest: Guest) -> None:
-    """The touched pages are all there and right."""
-    found = guest.type("verify")
-    assert (found.number("touched_pages"), found.number("bad_pages")) == (TOUCH, 0)
-
-
-def test_e4_goes_back_to_the_target(disk: Path) -> None:
-    """The modern policy: empty at freeze, at the host's target again after resume, and nothing leaks."""
-    with working(disk) as guest:
-        before = books.take("before", guest.machine, guest)
-        balloon = guest.machine.balloon
-        assert balloon is not None
-        guest.type_last("hibernate", StopReason.POWEROFF)
-        assert balloon.counters.deflated_pages == TARGET
-        assert balloon.actual_pages == 0
-    with woken(disk) as guest:
-        guest.wait_for_balloon()
-        intact(guest)
-        assert list(books.balance([before, books.take("resumed", guest.machine, guest)])) == []
-
-
-def test_e0_asks_nothing_back_and_leaks_the_balloon(disk: Path) -> None:
-    """The seed: no deflate request before power-off, and after resume the balloon's pages are nobody's."""
-    with working(disk, "balloon.policy=e0") as guest:
-        before = books.take("before", guest.machine, guest)
-        balloon = guest.machine.balloon
-        assert balloon is not None
-        guest.type_last("hibernate", StopReason.POWEROFF)
-        assert balloon.counters.deflate_requests == 0
-        assert balloon.actual_pages == TARGET
-    with woken(disk, "balloon.policy=e0", balloon=0) as guest:
-        intact(guest)
-        after = books.take("resumed", guest.machine, guest)
-    assert after.guest.num_pages == after.guest.offline == after.host.ballooned == 0
-    assert after.guest.totalram == before.guest.totalram + TARGET
-    assert after.guest.kernel - before.guest.kernel == pytest.approx(TARGET, abs=books.SLACK_PAGES)
-    assert any("leaked" in finding.text for finding in books.balance([before, after]))
-
-
-@pytest.mark.parametrize("policy", ["e4", "e0"])
-def test_without_swap_it_fails_and_thaws(policy: str) -> None:
-    """The seed's own test, swapoff and S4: -ENODEV, the balloon at its target, both sides agree."""
-    with working(None, f"balloon.policy={policy}", swap=False) as guest:
-        guest.type("hibernate", status=-19)
-        guest.wait_for_balloon()
-        intact(guest)
-        assert judge(guest, "thawed") == []
+from hv.machine import StopReason
+from tests.harness.guest import booted, config, make_disk
+from tests.system.hibernation import RAM_MIB, TARGET, asleep, intact, judge, resumed, woken, working
 
 
 def test_too_little_swap_fails_and_thaws(tmp_path: Path) -> None:
@@ -180,9 +84,7 @@ def test_the_host_image_carries_it_too(tmp_path: Path) -> None:
         write_host_image(guest.machine, image)
     for _ in range(2):
         with thaw(image, config(RAM_MIB, balloon=TARGET)) as machine:
-            guest = Guest(machine)
-            guest.wait_for_line("PM: resumed from platform")
-            guest.boot()
+            guest = resumed(machine)
             guest.wait_for_balloon()
             intact(guest)
             assert judge(guest, "thawed") == []
