@@ -20,6 +20,8 @@ VERBS = {
     "demo": ("hv.cli.demo", "Tell the main story: boot, balloon, hibernate, resume, books."),
     "hibernate": ("hv.cli.hibernate", "Boot a guest, hibernate it into a host image."),
     "thaw": ("hv.cli.thaw", "Resume a guest from a host image."),
+    "snapshot": ("hv.cli.snapshot", "Keep a whole machine in a file; list such files, look into one."),
+    "restore": ("hv.cli.restore", "Go on from a snapshot."),
     "scenario": ("hv.cli.scenario", "List and run scenarios: what can befall a guest around hibernation."),
     "doctor": ("hv.cli.doctor", "Check that this host can run the machine."),
     "dtb": ("hv.cli.dtb", "Show the device tree that the guest is given."),

@@ -118,12 +118,13 @@ def _with_config(command: Callable[..., Any], options: tuple[Callable[..., Any],
     return with_config
 
 
-def check_place(path: Path, config: MachineConfig) -> None:
-    """Find out before the guest runs whether its host image can be written, not when all it did hangs on it.
+def check_place(path: Path, config: MachineConfig, what: str = "host image") -> None:
+    """Find out before the guest runs whether its image can be written, not when all it did hangs on it.
 
     Args:
         path: where the image will be.
         config: the machine, none of whose own files the image may replace.
+        what: what is to be there, for the message.
 
     Raises:
         ConfigError: it cannot, or must not, be there.
@@ -131,15 +132,15 @@ def check_place(path: Path, config: MachineConfig) -> None:
     ours = [config.bios, config.kernel, config.initrd, *(disk.path for disk in config.disks)]
     try:
         if not path.parent.is_dir():
-            raise ConfigError(f"host image {path}: {path.parent} is not a folder; make it first")
+            raise ConfigError(f"{what} {path}: {path.parent} is not a folder; make it first")
         if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise ConfigError(f"host image {path}: its folder cannot be written to; choose another place")
+            raise ConfigError(f"{what} {path}: its folder cannot be written to; choose another place")
         if path.exists() and not path.is_file():
-            raise ConfigError(f"host image {path}: not a regular file; choose another name")
+            raise ConfigError(f"{what} {path}: not a regular file; choose another name")
         if any(file and file.exists() and path.exists() and path.samefile(file) for file in ours):
-            raise ConfigError(f"host image {path}: that is a file of the machine itself; choose another name")
+            raise ConfigError(f"{what} {path}: that is a file of the machine itself; choose another name")
     except OSError as error:
-        raise ConfigError(f"host image {path}: {error.strerror}; choose another place") from None
+        raise ConfigError(f"{what} {path}: {error.strerror}; choose another place") from None
 
 
 def how_to_thaw(image: Path) -> str:

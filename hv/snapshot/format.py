@@ -53,7 +53,7 @@ CRC = np.dtype("<u4")
 STATE_MAX = 1 << 26
 """Bytes of JSON that are written or read at most."""
 
-File = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^[^\x00]*\Z")]
+File = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Slot = Annotated[int, msgspec.Meta(ge=0, lt=len(board.VIRTIO_SLOTS))]
 Count = Annotated[int, msgspec.Meta(ge=0, le=board.RAM_MAX // board.PAGE_SIZE)]
 

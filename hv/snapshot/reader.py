@@ -5,7 +5,7 @@ import zlib
 from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import numpy as np
@@ -53,6 +53,16 @@ def open_snapshot(path: Path) -> "Snapshot":
         raise
 
 
+def looks_like_one(path: Path) -> bool:
+    """Whether a file begins as a snapshot does, as other ELF cores of RISC-V machines do too."""
+    try:
+        with open_file(path, "snapshot") as file:
+            ehdr = file.read(EHDR.size)
+    except (ImageError, OSError):
+        return False
+    return len(ehdr) == EHDR.size and ehdr == elf_header(EHDR.unpack(ehdr)[_E_PHNUM])
+
+
 class Snapshot:
     """An open snapshot (`open_snapshot`). A context manager: it holds the file.
 
@@ -87,14 +97,14 @@ class Snapshot:
         return self.header.parts.config(self.header.machine.ram_size)
 
     @property
-    def state(self) -> object:
+    def state(self) -> dict[str, Any]:
         """What `Machine.restore` wants.
 
         Raises:
             ImageError: something in it is not even plain data.
         """
         try:
-            return native(self.header.state)
+            return {name: native(part) for name, part in self.header.state.items()}
         except (ValueError, RecursionError) as error:
             raise self._damaged(f"state: {error}") from None
 

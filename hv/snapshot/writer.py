@@ -90,6 +90,20 @@ def write_snapshot(path: Path, machine: Machine) -> Header:
     return header
 
 
+def _encode(header: Header, name: str) -> bytes:
+    """Return the state as JSON that a reader takes."""
+    try:
+        text = msgspec.json.encode(header)
+        msgspec.json.decode(text, type=Header)
+    except UnicodeEncodeError as error:
+        raise ConfigError(f"{name}: {error.object!r} is no UTF-8; rename it") from None
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{name}: a file's name cannot be kept ({error}); rename it") from None
+    if len(text) > STATE_MAX:
+        raise HostError(f"{name}: {len(text)} bytes of state are too many; type less ahead")
+    return text
+
+
 class _Piece(NamedTuple):
     """A piece of RAM: physical address and bytes."""
 

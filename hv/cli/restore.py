@@ -1,0 +1,82 @@
+"""`thawvisor restore`: a machine that goes on from a snapshot."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from hv.backtrace import backtrace, describe_frame
+from hv.cli.options import FILE, check_place
+from hv.cli.session import session
+from hv.errors import ConfigError
+from hv.machine import Disk, Machine
+from hv.snapshot.reader import open_snapshot
+from hv.snapshot.restore import restore
+from hv.symbols import Symbols
+
+
+@click.command("restore")
+@click.argument("file", type=FILE)
+@click.option("--resume", is_flag=True, help="Run on, with its console on this terminal; Ctrl-A X leaves.")
+@click.option("-kernel", type=FILE, help="Where the kernel is now.")
+@click.option("-bios", type=FILE, help="Where the firmware is now.")
+@click.option("-initrd", type=FILE, help="Where the initial RAM disk is now.")
+@click.option(
+    "--disk", "disks", type=FILE, multiple=True, help="Where the disks are now, all of them, in their order."
+)
+@click.option(
+    "--host-image", type=FILE, help="Where the guest is kept when it hibernates (default: FILE with .s4)."
+)
+def command(
+    file: Path,
+    resume: bool,
+    kernel: Path | None,
+    bios: Path | None,
+    initrd: Path | None,
+    disks: tuple[Path, ...],
+    host_image: Path | None,
+) -> None:
+    """Make the machine in the snapshot FILE again, with its disks as they were.
+
+    Without --resume it stays paused: the command says where it stands, and that all of it is right, and ends.
+    """
+    with open_snapshot(file) as snapshot:
+        then = snapshot.config
+        config = replace(
+            then,
+            kernel=kernel or then.kernel,
+            bios=bios or then.bios,
+            initrd=initrd or then.initrd,
+            disks=_moved(then.disks, disks),
+        )
+        host_image = host_image or file.with_name(f"{file.name}.s4")
+        if resume and config.platform_sleep:
+            check_place(host_image, config, "host image")
+        machine = restore(snapshot, config)
+    if resume:
+        session(machine, host_image)
+        return
+    with machine:
+        click.echo(f"paused at {machine.now_ns / 1e6:.6f} ms of virtual time; --resume goes on")
+        _show_place(machine)
+
+
+def _moved(disks: tuple[Disk, ...], paths: tuple[Path, ...]) -> tuple[Disk, ...]:
+    """Return the disks where they are now."""
+    if not paths:
+        return disks
+    if len(paths) != len(disks):
+        raise ConfigError(
+            f"{len(paths)} times --disk: the machine has {len(disks)}; give all of them or none"
+        )
+    return tuple(replace(disk, path=path) for disk, path in zip(disks, paths, strict=True))
+
+
+def _show_place(machine: Machine) -> None:
+    symbols = Symbols.of_images((machine.config.bios, machine.config.kernel))
+    for frame in backtrace(machine.hart, machine.memory, symbols):
+        click.echo(f" {describe_frame(symbols, frame)}")
+    if machine.balloon is not None:
+        balloon = machine.balloon
+        held = int(balloon.ballooned.sum())
+        click.echo(f"balloon: target {balloon.target_pages} pages, {held} in it")
