@@ -206,9 +206,11 @@ long towards_target(struct virtio_balloon *vb)
 	return (long)target - (long)vb->num_pages;
 }
 
+/* Reports what the host has: pages that are on their way in are not its own yet, those on their way out are. */
 void update_balloon_size(struct virtio_balloon *vb)
 {
-	__le32 actual = vb->num_pages;
+	bool inflating = vb->unacked_vq && vb->unacked_vq == vb->inflate_vq;
+	__le32 actual = vb->num_pages - (inflating ? vb->num_pfns : 0);
 
 	virtio_cwrite_le(vb->vdev, struct virtio_balloon_config, actual, &actual);
 }

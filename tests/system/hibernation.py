@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from devices.virtio.balloon import Balloon
 from hv import board, books
 from hv.machine import Machine, StopReason
 from tests.harness.guest import Guest, booted, config
@@ -45,6 +46,12 @@ def resumed(machine: Machine) -> Guest:
     guest.wait_for_line("PM: resumed from")
     guest.boot()
     return guest
+
+
+def balloon_of(guest: Guest) -> Balloon:
+    """The host's side of the balloon."""
+    assert guest.machine.balloon is not None
+    return guest.machine.balloon
 
 
 def judge(guest: Guest, label: str) -> list[books.Finding]:

@@ -5,12 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from devices.virtio.balloon import Balloon, BalloonAnomalies
+from devices.virtio.balloon import BalloonAnomalies
 from hv import books
 from hv.hibernate import thaw, write_host_image
 from hv.machine import StopReason
 from tests.harness.guest import SECOND, Guest, config
-from tests.system.hibernation import RAM_MIB, TARGET, TOUCH, intact, judge, resumed, woken, working
+from tests.system.hibernation import (
+    RAM_MIB,
+    TARGET,
+    TOUCH,
+    balloon_of,
+    intact,
+    judge,
+    resumed,
+    woken,
+    working,
+)
 
 ARRAY = 256
 """Pages in one request (VIRTIO_BALLOON_ARRAY_PFNS_MAX)."""
@@ -51,12 +61,6 @@ ERAS = (
 )
 
 every_era = pytest.mark.parametrize("era", ERAS, ids=str)
-
-
-def balloon_of(guest: Guest) -> Balloon:
-    """The host's side of the balloon."""
-    assert guest.machine.balloon is not None
-    return guest.machine.balloon
 
 
 def check_resumed(guest: Guest, era: Era, before: books.Entry) -> None:
