@@ -91,11 +91,12 @@ def identify_backend(backend: BlockBackend) -> DiskIdentity:
     Raises:
         OSError: it cannot be read.
     """
+    zero = bytes(DISK_BLOCK)
     digest = hashlib.sha256()
     for at in range(0, backend.size, DISK_BLOCK):
         block = bytearray(min(DISK_BLOCK, backend.size - at))
         backend.read(at, (memoryview(block),))
-        if any(block):
+        if block != zero[: len(block)]:
             digest.update(at.to_bytes(8, "little") + block)
     return DiskIdentity(backend.size, digest.hexdigest())
 
@@ -117,7 +118,8 @@ def check_identity(name: str, then: MachineIdentity, now: MachineIdentity) -> No
             raise ImageError(f"{name}: {what}: {old} when it was written, {new} now; {fix}")
 
     same("base of RAM", then.ram_base, now.ram_base, "use the version that wrote it")
-    same("bytes of RAM", then.ram_size, now.ram_size, f"give -m {then.ram_size // board.MIB}M")
+    unit, letter = (1 << 10, "K") if then.ram_size % board.MIB else (board.MIB, "M")
+    same("bytes of RAM", then.ram_size, now.ram_size, f"give -m {then.ram_size // unit}{letter}")
     same("device ids in slots", then.slots, now.slots, "attach the same devices to the same slots")
     same("firmware", then.firmware, now.firmware, "give the same -bios")
     same("kernel", then.kernel, now.kernel, "give the same -kernel")
