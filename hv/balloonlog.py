@@ -35,6 +35,13 @@ def requested_pfns(batch: Batch) -> npt.NDArray[np.int64]:
     return np.concatenate(parts).astype(np.int64)
 
 
+def requested_pages(batch: Batch) -> npt.NDArray[np.int64]:
+    """Return the numbers of the pages in RAM that a batch names; what is not RAM is left out."""
+    memory = batch.memory
+    pages = requested_pfns(batch) - memory.base // PAGE_SIZE
+    return pages[(pages >= 0) & (pages < memory.size // PAGE_SIZE)]
+
+
 class Request(NamedTuple):
     """One batch of requests.
 
@@ -67,10 +74,10 @@ class BalloonLog:
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
         """Note a batch."""
-        pages = requested_pfns(batch) - self._memory.base // PAGE_SIZE
-        inside = pages[(pages >= 0) & (pages < self._memory.size // PAGE_SIZE)]
         frames = tuple(backtrace(self._hart, self._memory, self._symbols))
-        self.requests.append(Request(queue.index == INFLATE, self._hart.now_ns, inside, frames))
+        self.requests.append(
+            Request(queue.index == INFLATE, self._hart.now_ns, requested_pages(batch), frames)
+        )
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
         """Nothing: the request was noted when it came."""

@@ -14,8 +14,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from devices.memory import PAGE_SIZE, GuestMemory, GuestMemoryError
-from hv.pages import Flags
+from devices.memory import PAGE_SIZE, GuestMemory, GuestMemoryError, Pages
+from hv import reach
 from hv.symbols import Symbols
 
 _LINE = re.compile(rb"([A-Z]+\([\w.]+\))=(0x)?([0-9a-fA-F]+)")
@@ -100,20 +100,22 @@ class GuestPages:
         slab: small objects of kmalloc.
         large: object of whole pages of kmalloc.
         touched: filled by `touch`.
+        orders: log2 of the pages of the block in use that begins at a page; 0 elsewhere.
         managed: totalram_pages.
     """
 
-    ram: Flags
-    free: Flags
-    reserved: Flags
-    offline: Flags
-    slab: Flags
-    large: Flags
-    touched: Flags
+    ram: Pages
+    free: Pages
+    reserved: Pages
+    offline: Pages
+    slab: Pages
+    large: Pages
+    touched: Pages
+    orders: npt.NDArray[np.uint32]
     managed: int
 
     @property
-    def used(self) -> Flags:
+    def used(self) -> Pages:
         """Taken from the allocator, for whatever."""
         return self.ram & ~self.free & ~self.reserved & ~self.offline
 
@@ -150,27 +152,57 @@ class GuestPages:
         known_pages = slice(low - base, known - base)
         flags[known_pages], order[known_pages] = structs["flags"], structs["order"]
 
-        def flagged(name: str) -> Flags:
-            marked: Flags = flags >> np.uint32(info[f"NUMBER(PG_{name})"]) & 1 != 0
+        def flagged(name: str) -> Pages:
+            marked: Pages = flags >> np.uint32(info[f"NUMBER(PG_{name})"]) & 1 != 0
             return marked
 
         deferred = np.zeros(pages, np.bool_)
         deferred[known - base : high - base] = True
         free = _blocks(flagged("buddy"), order)
-        own = ~free  # the other pages of a free block have no flags that mean anything
+        own = ~free & ram  # the other pages of a free block have no flags that mean anything
         return cls(
             ram=ram,
             free=free | deferred & ram & ~kept,
-            reserved=flagged("reserved") & own | deferred & kept,
+            reserved=(flagged("reserved") | deferred & kept) & own,
             offline=flagged("offline") & own,
             slab=flagged("slab") & own,
             large=_blocks(flagged("large") & own, order),
             touched=flagged("touched") & own,
+            orders=np.where(own & ~flagged("slab") & ~flagged("reserved"), order, 0).astype(np.uint32),
             managed=info.word(zone + info.offset("zone.managed_pages")),
         )
 
 
-def not_in_image(info: Vmcoreinfo, symbols: Symbols) -> Flags:
+def reachable_pages(info: Vmcoreinfo, books: GuestPages, registers: npt.NDArray[np.int64]) -> Pages:
+    """Return the pages in use or offline that a pointer leads to, from the kernel's image and the registers.
+
+    Raises:
+        BooksError: the guest's books make no sense.
+    """
+    memory = info.memory
+    kinds = np.zeros(len(books.ram), np.uint8)
+    held = memory.held()
+    kinds[books.offline | books.used] = reach.SEALED
+    kinds[books.used & held] = reach.IN_USE
+    kinds[books.reserved & held] = reach.ROOT
+    size = info["SIZE(page)"]
+    mem_map = info.physical(info.word(info.symbol("mem_map"))) - memory.base
+    first = info.word(info.symbol("min_low_pfn"))
+    described = info.word(info.symbol("zone") + info.offset("zone.first_deferred_pfn")) - first
+    if size <= 0 or size % _WORD or mem_map % _WORD or not 0 <= mem_map <= memory.size - described * size:
+        raise BooksError("mem_map makes no sense")
+    kinds[mem_map // PAGE_SIZE : -(-(mem_map + described * size) // PAGE_SIZE)] = reach.NOBODYS
+    layout = np.zeros(reach.LAYOUT_WORDS, np.int64)
+    layout[reach.RAM_ADDRESS] = memory.base + info["NUMBER(PAGE_OFFSET)"] - (1 << 64)
+    layout[reach.MEM_MAP] = mem_map
+    layout[reach.FIRST_PAGE] = first - memory.base // PAGE_SIZE
+    layout[reach.DESCRIBED] = described
+    layout[reach.STRUCT_SIZE] = size
+    layout[reach.RAM_PAGE] = memory.base // PAGE_SIZE
+    return reach.reach(memory.ram.view(np.int64), registers, kinds, books.orders, layout)
+
+
+def not_in_image(info: Vmcoreinfo, symbols: Symbols) -> Pages:
     """Return the kernel's pages whose contents its image does not hold, as it says when it has taken one.
 
     An image in swap holds the pages of `orig_bm` (`guest/power/snapshot.c`); the platform's holds all pages
@@ -180,13 +212,24 @@ def not_in_image(info: Vmcoreinfo, symbols: Symbols) -> Flags:
         BooksError: the guest's books make no sense.
     """
     books = GuestPages.read(info)
-    saved = saved_pages(info, symbols)
+    saved, _ = snapshot_pages(info, symbols)
     return books.offline if saved is None else books.ram & ~saved
 
 
-def saved_pages(info: Vmcoreinfo, symbols: Symbols) -> Flags | None:
-    """Return the pages in the kernel's own snapshot, or None while it has none; raises BooksError."""
-    variable = symbols.address("orig_bm")
+def snapshot_pages(info: Vmcoreinfo, symbols: Symbols) -> tuple[Pages | None, Pages | None]:
+    """Return the pages in the kernel's own snapshot, and those that hold the copies; None while it has none.
+
+    `guest/power/snapshot.c` has them in bitmaps.
+
+    Raises:
+        BooksError: the guest's books make no sense.
+    """
+    return _bitmap(info, symbols, "orig_bm"), _bitmap(info, symbols, "copy_bm")
+
+
+def _bitmap(info: Vmcoreinfo, symbols: Symbols, name: str) -> Pages | None:
+    """Return the pages in a bitmap that a variable of the kernel leads to, or None where that is null."""
+    variable = symbols.address(name)
     if variable is None:
         return None
     memory = info.memory
@@ -194,17 +237,16 @@ def saved_pages(info: Vmcoreinfo, symbols: Symbols) -> Flags | None:
     if not bitmap:
         return None
     low, high = info.word(info.symbol("min_low_pfn")), info.word(info.symbol("max_pfn"))
-    pages = memory.size // PAGE_SIZE
     start = low - memory.base // PAGE_SIZE
-    if not 0 <= start <= start + high - low <= pages:
+    pages = np.zeros(memory.size // PAGE_SIZE, np.bool_)
+    if not 0 <= start <= start + high - low <= len(pages):
         raise BooksError(f"page frames {low:#x} to {high:#x} are not RAM")
     bits = np.unpackbits(info.read(bitmap, (high - low + 7) // 8), bitorder="little")
-    saved = np.zeros(pages, np.bool_)
-    saved[start : start + high - low] = bits[: high - low]
-    return saved
+    pages[start : start + high - low] = bits[: high - low]
+    return pages
 
 
-def _blocks(heads: Flags, order: npt.NDArray[np.uint32]) -> Flags:
+def _blocks(heads: Pages, order: npt.NDArray[np.uint32]) -> Pages:
     """Return the pages of the blocks of 2^order pages that begin at the heads."""
     first = np.flatnonzero(heads)
     sizes = np.int64(1) << np.minimum(order[first], 32).astype(np.int64)
@@ -214,7 +256,7 @@ def _blocks(heads: Flags, order: npt.NDArray[np.uint32]) -> Flags:
     return np.cumsum(change[:-1]) > 0
 
 
-def _regions(info: Vmcoreinfo, name: str) -> Flags:
+def _regions(info: Vmcoreinfo, name: str) -> Pages:
     """Return the pages of a memblock_type."""
     memory = info.memory
     flags = np.zeros(memory.size // PAGE_SIZE, np.bool_)

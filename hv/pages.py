@@ -1,34 +1,24 @@
-"""Sets of pages, as people write them."""
-
-from collections.abc import Iterator
+"""Sets of pages, as people read them."""
 
 import numpy as np
-import numpy.typing as npt
 
-Flags = npt.NDArray[np.bool_]
-"""One flag for each page of RAM, in order of addresses."""
+from devices.memory import Pages, runs
 
 _SHOWN = 4
 
 
-def ranges(flags: Flags) -> Iterator[tuple[int, int]]:
-    """Yield (first, last) of each run of pages that are set."""
-    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False)).tolist()
-    yield from ((start, end - 1) for start, end in zip(edges[::2], edges[1::2], strict=True))
-
-
-def describe_pages(flags: Flags, base: int = 0) -> str:
+def describe_pages(pages: Pages, base: int = 0) -> str:
     """Return a line like `3 pages: 0x80412-0x80413, 0x80500`; the numbers are those of page frames.
 
     Args:
-        flags: the pages.
+        pages: the pages.
         base: frame number of the first one.
     """
-    found = list(ranges(flags))
+    found = list(runs(pages))
     shown = [
-        f"{base + first:#x}" if first == last else f"{base + first:#x}-{base + last:#x}"
-        for first, last in found
+        f"{base + first:#x}" if first + 1 == end else f"{base + first:#x}-{base + end - 1:#x}"
+        for first, end in found[:_SHOWN]
     ]
     more = [f"and {len(found) - _SHOWN} more ranges"] if len(found) > _SHOWN else []
-    count = int(np.count_nonzero(flags))
-    return f"{count} page{'s' * (count != 1)}: {', '.join(shown[:_SHOWN] + more)}"
+    count = int(np.count_nonzero(pages))
+    return f"{count} page{'s' * (count != 1)}: {', '.join(shown + more)}"

@@ -22,7 +22,7 @@ from enum import Enum
 
 import numpy as np
 
-from devices.memory import PAGE_SIZE, GuestMemory
+from devices.memory import PAGE_SIZE, GuestMemory, Pages
 from devices.virtio.balloon import Balloon
 from devices.virtio.device import VirtioDevice
 from devices.virtio.kernels import FIRST, WRITABLE
@@ -32,7 +32,7 @@ from hv.balloonlog import INFLATE, requested_pfns
 from hv.cpu import Hart
 from hv.cpu.watch import Access, AccessKind
 from hv.guestpages import BooksError, Vmcoreinfo, not_in_image
-from hv.pages import Flags, describe_pages
+from hv.pages import describe_pages
 from hv.symbols import Symbols
 
 RESUME_ENTRY = "hibernate_resume_entry"
@@ -88,7 +88,7 @@ class Finding:
     ns: int
     frames: tuple[Frame, ...]
     address: int
-    pages: Flags
+    pages: Pages
     count: int = 0
 
 
@@ -203,7 +203,7 @@ class Sanitizer:
         self._pages[stale & (self._pages != _GIVEN)] = _STALE
         self._hart.forget_translations()
 
-    def _note_request(self, offence: Offence, pages: Flags, address: int, count: int) -> None:
+    def _note_request(self, offence: Offence, pages: Pages, address: int, count: int) -> None:
         """Count an offence in what the driver has told a device."""
         frames = backtrace(self._hart, self._memory, self._symbols)
         place = tuple(frame.address for frame in frames)
