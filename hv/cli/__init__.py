@@ -4,6 +4,7 @@
 data.
 """
 
+import gc
 import importlib
 import os
 import signal
@@ -40,7 +41,12 @@ class Verbs(click.Group):
         """Import the verb's module and return its command; None for an unknown verb."""
         if cmd_name not in VERBS:
             return None
+        # What a verb imports is 160,000 objects, nearly all of them numba's and here to stay. Looking for
+        # garbage among them, again and again as they come, would be a fifth of the start.
+        gc.disable()
         command: click.Command = importlib.import_module(VERBS[cmd_name][0]).command
+        gc.freeze()
+        gc.enable()
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
