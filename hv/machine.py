@@ -258,6 +258,8 @@ class Machine:
 
     def _run(self, until_ns: int, until: Callable[[], bool], signals: HeldBack) -> Stop:
         while not until():
+            if self._power_request is not None:  # it is off, and stays off
+                return self._powered_off(self._power_request)
             due = self._next_due_ns()
             soon = min(until_ns, self.now_ns + SIGNALS_NS)
             stop = self.hart.run(soon if due is None else min(soon, due))
