@@ -2,6 +2,7 @@
 
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from hv.demo.plan import Moment, Plan
 from hv.errors import ConfigError, HostError
 from hv.hibernate import Carrier
 from hv.machine import Disk, MachineConfig
+from hv.sanitizer import Mode
 from hv.scenario.eras import ERAS
 
 DISK_MARGIN = 16 * board.MIB
@@ -39,8 +41,11 @@ DISK_MARGIN = 16 * board.MIB
     show_default=True,
     help="How the driver hibernates: e4 as Linux's does now, e0 as at first (2012), whose leak is found.",
 )
+@click.option("--sanitize", is_flag=True, help="Watch who touches a page in the balloon; a finding ends it.")
 @click.option("--keep", type=FILE, help="Keep the disk or host image in this folder.")
-def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep: Path | None) -> None:
+def command(
+    carrier: str, ram: int, touch: int, balloon: int, policy: str, sanitize: bool, keep: Path | None
+) -> None:
     """Boot, touch memory, inflate, hibernate, end the process; resume in a new one, check both sides' books.
 
     The exit status is 0 only if the memory is intact and the books balance.
@@ -59,6 +64,8 @@ def command(carrier: str, ram: int, touch: int, balloon: int, policy: str, keep:
     out = Console(soft_wrap=not sys.stdout.isatty())
     with tempfile.TemporaryDirectory(prefix="thawvisor-demo-") as scratch:
         plan = _plan(Carrier(carrier), ram, touch, balloon, policy, keep or Path(scratch))
+        if sanitize:
+            plan = replace(plan, config=replace(plan.config, sanitize=Mode.STOP))
         out.print("Timeline (ms of each machine's virtual time)", style="italic")
         ledger = story.tell(plan, lambda moment: out.print(_line(moment), highlight=False, markup=False))
     out.print()

@@ -14,6 +14,7 @@ import click
 from hv import board, images
 from hv.errors import ConfigError
 from hv.machine import BALLOON_SLOT, Disk, MachineConfig
+from hv.sanitizer import Mode
 
 _UNITS = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}
 
@@ -93,6 +94,14 @@ _DEVICES = (
         default=BALLOON_SLOT,
         show_default=True,
         help="virtio-mmio slot of the balloon.",
+    ),
+    click.option(
+        "--sanitize",
+        type=click.Choice([mode.value for mode in Mode]),
+        is_flag=False,
+        flag_value=Mode.STOP.value,
+        callback=lambda _context, _option, mode: mode and Mode(mode),
+        help="Watch who touches a page in the balloon: stop at a finding (the default), or log it and go on.",
     ),
 )
 

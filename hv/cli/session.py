@@ -29,7 +29,7 @@ def session(machine: Machine, host_image: Path | None) -> None:
         host_image: where the guest is kept when it hibernates to the platform; None if it cannot.
 
     Raises:
-        SystemExit: the guest died; the status is that which it reported, or 1.
+        SystemExit: the guest died; the status is that which it reported, or 1; 1 for findings too.
         HostError: the image, or the console's output, cannot be written.
     """
     if os.isatty(STDIN):
@@ -77,6 +77,11 @@ def attach(machine: Machine) -> Stop | None:
 
 def _finish(machine: Machine, stop: Stop | None, host_image: Path | None) -> None:
     """Say how a session ended, keep the host image if the guest asked for one, and set the exit status."""
+    sanitizer = machine.sanitizer
+    if sanitizer is not None and sanitizer.findings:
+        for finding in sanitizer.findings:
+            click.echo(f"thawvisor: {sanitizer.report(finding)}", err=True)
+        sys.exit(1)
     if stop is None:
         return
     if stop.reason is StopReason.HIBERNATE and host_image is not None:
