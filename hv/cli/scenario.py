@@ -48,6 +48,8 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
 @click.option("--era", type=click.Choice(tuple(ERAS)), help="One policy of the driver only.")
 @click.option("--carrier", type=click.Choice([c.value for c in Carrier]), help="One carrier only.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the world's chance.")
+@click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An option of the scenario.")
+@click.option("--sanitize", is_flag=True, help="What the balloon sanitizer finds is a finding.")
 @click.option("-n", "--jobs", type=click.IntRange(1), default=os.cpu_count(), help="Processes at a time.")
 @click.option("--log", is_flag=True, help="Show every step, with virtual time in ms.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -58,6 +60,8 @@ def run(
     era: str | None,
     carrier: str | None,
     seed: int,
+    settings: tuple[str, ...],
+    sanitize: bool,
     jobs: int,
     log: bool,
     as_json: bool,
@@ -66,13 +70,14 @@ def run(
 
     The exit status is 0 only if all passed: nothing found, nothing broken off.
     """
+    chosen = {name: value for name, _, value in (text.partition("=") for text in settings)}
     scenarios = [scenario for name in names for scenario in _named(name)]
     if everything:
         scenarios += [scenario for scenario in library().values() if campaign or not scenario.campaign]
     cases = [
-        case
+        case._replace(sanitize=sanitize)
         for scenario in scenarios
-        for case in scenario.cases(seed)
+        for case in scenario.cases(seed, chosen)
         if era in (None, case.era) and carrier in (None, case.carrier.value)
     ]
     if not cases:
@@ -80,7 +85,7 @@ def run(
             "nothing to run: name a scenario that holds for this era and carrier, or give --all"
         )
     outcomes = []
-    for outcome in play_all(cases, min(jobs, len(cases))):
+    for outcome in play_all(cases, jobs):
         outcomes.append(outcome)
         if not as_json:
             click.echo("\n".join(_lines(outcome, log)))

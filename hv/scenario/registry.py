@@ -3,8 +3,8 @@
 import importlib
 import importlib.util
 import pkgutil
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -29,6 +29,7 @@ class Scenario:
         eras: the driver's policies it holds for.
         carriers: the carriers it holds for.
         campaign: it takes long, and is run only when asked for.
+        options: what can be set from outside (`World.settings`), and what each means.
     """
 
     name: str
@@ -38,17 +39,27 @@ class Scenario:
     eras: tuple[str, ...]
     carriers: tuple[Carrier, ...]
     campaign: bool
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def summary(self) -> str:
         """The first line of the docstring."""
         return (self.play.__doc__ or "").strip().partition("\n")[0]
 
-    def cases(self, seed: int = 0) -> "Iterator[Case]":
-        """Yield each era with each carrier."""
+    def cases(self, seed: int = 0, settings: Mapping[str, str] | None = None) -> "Iterator[Case]":
+        """Yield each era with each carrier.
+
+        Raises:
+            ConfigError: it has no such option.
+        """
+        chosen = tuple(sorted((settings or {}).items()))
+        for name, _ in chosen:
+            if name not in self.options:
+                known = ", ".join(self.options) or "none"
+                raise ConfigError(f"--set {name}: scenario {self.name} has no such option; it has {known}")
         for era in self.eras:
             for carrier in self.carriers:
-                yield Case(self.source, self.name, era, carrier, seed)
+                yield Case(self.source, self.name, era, carrier, seed, chosen)
 
 
 class Case(NamedTuple):
@@ -60,6 +71,8 @@ class Case(NamedTuple):
         era: the driver's policy.
         carrier: who carries the image.
         seed: of the world's chance.
+        settings: the scenario's options, by name.
+        sanitize: with the balloon sanitizer, whose findings count.
     """
 
     source: str
@@ -67,6 +80,8 @@ class Case(NamedTuple):
     era: str
     carrier: Carrier
     seed: int
+    settings: tuple[tuple[str, str], ...] = ()
+    sanitize: bool = False
 
     @property
     def id(self) -> str:
@@ -77,8 +92,11 @@ class Case(NamedTuple):
     def command(self) -> str:
         """The command that runs exactly this."""
         what = self.name if self.source.startswith(LIBRARY) else f"{self.source}:{self.name}"
-        seed = f" --seed {self.seed}" if self.seed else ""
-        return f"thawvisor scenario run {what} --era {self.era} --carrier {self.carrier.value}{seed}"
+        words = ["thawvisor scenario run", what, "--era", self.era, "--carrier", self.carrier.value]
+        words += ["--seed", str(self.seed)] if self.seed else []
+        words += [f"--set {name}={value}" for name, value in self.settings]
+        words += ["--sanitize"] if self.sanitize else []
+        return " ".join(words)
 
 
 def scenario(
@@ -87,6 +105,7 @@ def scenario(
     eras: Iterable[str] = HEARING,
     carriers: Iterable[Carrier] = tuple(Carrier),
     campaign: bool = False,
+    options: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[World], None]], Scenario]:
     """Make a function of a `World` a scenario; its docstring's first line is its summary.
 
@@ -95,13 +114,14 @@ def scenario(
         eras: the driver's policies it holds for.
         carriers: the carriers it holds for.
         campaign: it takes long, and is run only when asked for by name, or with `--campaign`.
+        options: what can be set from outside (`--set`, `World.settings`), and what each means.
     """
 
     def register(play: Callable[[World], None]) -> Scenario:
         module = play.__module__
         source = module if module.startswith(LIBRARY) else play.__code__.co_filename
         name = play.__name__.replace("_", "-")
-        return Scenario(name, play, source, promise, tuple(eras), tuple(carriers), campaign)
+        return Scenario(name, play, source, promise, tuple(eras), tuple(carriers), campaign, options or {})
 
     return register
 

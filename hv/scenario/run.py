@@ -57,6 +57,7 @@ class Run:
         self.stop: Stop | None = None
         self.on = True
         self._lines_told = 0
+        self._offences_told = 0
 
     # Time and conditions.
 
@@ -314,11 +315,21 @@ class Run:
         except PowerCutError as cut:
             self._cut(str(cut))
             return Stop(StopReason.POWEROFF, self.ns, str(cut))
+        finally:
+            self._tell_offences()
         if stop.reason in (StopReason.POWEROFF, StopReason.HIBERNATE):
             self.stop = stop
             self.world.keep_host_image(self if stop.reason is StopReason.HIBERNATE else None)
             self._end(f"off: {stop.reason.name}")
         return stop
+
+    def _tell_offences(self) -> None:
+        """Make findings of what the sanitizer has found since it was last asked."""
+        sanitizer = self.machine.sanitizer
+        if sanitizer is not None:
+            for offence in sanitizer.findings[self._offences_told :]:
+                self.world.find(sanitizer.headline(offence))
+            self._offences_told = len(sanitizer.findings)
 
     def _cut(self, text: str) -> None:
         if self.disk is not None:

@@ -1,7 +1,7 @@
 """Runs cases, one after another or in several processes, and keeps what became of each."""
 
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -50,10 +50,17 @@ class Outcome:
         }
 
 
-def play(case: Case) -> Outcome:
-    """Run a case in a world of its own; whatever happens in it is part of the outcome."""
+def play(case: Case, jobs: int = 1) -> Outcome:
+    """Run a case in a world of its own; whatever happens in it is part of the outcome.
+
+    Args:
+        case: which.
+        jobs: processes that the scenario itself may use.
+    """
     scenario = find(case.source, case.name)
-    with World(case.era, case.carrier, case.seed) as world:
+    with World(
+        case.era, case.carrier, case.seed, settings=dict(case.settings), jobs=jobs, sanitize=case.sanitize
+    ) as world:
         broke = ""
         try:
             scenario.play(world)
@@ -70,15 +77,15 @@ def _blame(error: Exception, file: str) -> str:
     return f"{type(error).__name__}: {error} ({file}, line {lines[-1] if lines else '?'})"
 
 
-def play_all(cases: Iterable[Case], jobs: int) -> Iterator[Outcome]:
+def play_all(cases: Sequence[Case], jobs: int) -> Iterator[Outcome]:
     """Run cases and yield their outcomes in order.
 
     Args:
-        cases: which.
+        cases: which; a single one may use all the processes itself.
         jobs: processes that work at the same time.
     """
-    if jobs == 1:
-        yield from map(play, cases)
+    if jobs == 1 or len(cases) == 1:
+        yield from (play(case, jobs) for case in cases)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
         yield from pool.map(play, cases)

@@ -2,15 +2,17 @@
 
 import random
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from devices.virtio.backends import PowerCutBackend
 from hv import board, books
+from hv.errors import ConfigError
 from hv.hibernate import Carrier, thaw, write_host_image
 from hv.machine import Disk, Machine, MachineConfig
+from hv.sanitizer import Mode
 from hv.scenario.eras import ERAS, Era
 from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Figure, Finding, Journal
@@ -34,6 +36,9 @@ class World:
         seed: of `random`, the only source of chance.
         random: for scenarios that draw lots.
         guest: the adapter of the kernel that runs here.
+        settings: what was set from outside of the scenario's options.
+        jobs: processes that a scenario with much to do may use.
+        sanitize: what the balloon sanitizer finds is a finding.
         ram: bytes of RAM.
         target: the host's balloon target in pages, kept across power-offs.
         disk: contents of the disk, or None for a machine without one.
@@ -52,12 +57,18 @@ class World:
         carrier: Carrier = Carrier.SWAP,
         seed: int = 0,
         guest: type[Guest] = ToyGuest,
+        settings: Mapping[str, str] | None = None,
+        jobs: int = 1,
+        sanitize: bool = False,
     ) -> None:
         self.era: Era = ERAS[era]
         self.carrier = carrier
         self.seed = seed
         self.random = random.Random(seed)
         self.guest = guest
+        self.settings = dict(settings or {})
+        self.jobs = jobs
+        self.sanitize = sanitize
         self.ram = RAM
         self.target = 0
         self.disk: bytes | None = bytes(DISK) if carrier is Carrier.SWAP else None
@@ -105,6 +116,7 @@ class World:
             append=f"{self.guest.append(self.era.name)} {self.append}".strip(),
             disks=() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),),
             balloon=self.target,
+            sanitize=Mode.LOG if self.sanitize else None,
         )
         machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
         self._machine.enter_context(machine)
@@ -134,14 +146,15 @@ class World:
         run.until_resumed()
         return run
 
-    def start(self, touch: int, target: int) -> Run:
+    def start(self, touch: int, target: int, fail_at: Iterable[int] = ()) -> Run:
         """Do what most scenarios begin with: boot, swap, touched pages, an inflated balloon, balanced books.
 
         Args:
             touch: pages that the guest fills.
             target: the host's target in pages.
+            fail_at: see `power_on`.
         """
-        run = self.boot()
+        run = self.boot(fail_at=fail_at)
         if self.disk is not None:
             run.enable_swap()
         run.touch(touch)
@@ -151,6 +164,13 @@ class World:
         return run
 
     # Judging.
+
+    def number(self, option: str, default: int) -> int:
+        """Return an option of the scenario that is a number from 1; raises ConfigError when it is not."""
+        text = self.settings.get(option, str(default))
+        if not text.isdecimal() or int(text) < 1:
+            raise ConfigError(f"--set {option}={text}: give a whole number from 1")
+        return int(text)
 
     def check(self, holds: bool, otherwise: str) -> None:
         """Find `otherwise` unless something holds."""
