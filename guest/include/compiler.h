@@ -6,6 +6,8 @@
 #define __aligned(x) __attribute__((__aligned__(x)))
 #define __packed __attribute__((__packed__))
 #define __noreturn __attribute__((__noreturn__))
+/* For functions that a backtrace should name. */
+#define noinline __attribute__((__noinline__))
 #define __used __attribute__((__used__))
 #define __printf(fmt, args) __attribute__((__format__(__printf__, fmt, args)))
 

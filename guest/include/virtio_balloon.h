@@ -5,6 +5,7 @@
 #ifndef VIRTIO_BALLOON_H
 #define VIRTIO_BALLOON_H
 
+#include "mm.h"
 #include "mutex.h"
 #include "timer.h"
 #include "virtio.h"
@@ -65,6 +66,11 @@ struct virtio_balloon {
 
 	u64 inflated_total, deflated_total; /* pages told to the host, ever */
 };
+
+static inline struct page *virtballoon_first_page(struct virtio_balloon *vb)
+{
+	return list_first_entry(&vb->pages, struct page, lru);
+}
 
 /* The driver's parts that policies are made of (virtio_balloon.c). */
 int virtballoon_init_vqs(struct virtio_balloon *vb);

@@ -14,6 +14,7 @@
  * Linux: kernel/power/snapshot.c.
  */
 #include "bitmap.h"
+#include "plant.h"
 #include "power.h"
 #include "string.h"
 
@@ -55,9 +56,11 @@ static void clear_free_block(unsigned long pfn, unsigned long nr, void *map)
 /* struct page may be looked at only when the page is not free. */
 static bool saveable_page(unsigned long bit)
 {
-	unsigned long pfn = min_low_pfn + bit;
+	const struct page *page = pfn_to_page(min_low_pfn + bit);
 
-	return !PageOffline(pfn_to_page(pfn)) && !test_bit(bit, copy_bm);
+	if (PLANTED(PLANT_PAGE_NOT_SAVED) && page->flags & (1u << PG_touched) && !(u32)page->private)
+		return false;
+	return (PLANTED(PLANT_SAVE_OFFLINE) || !PageOffline(page)) && !test_bit(bit, copy_bm);
 }
 
 static unsigned long mark_saveable_pages(unsigned long *map)
@@ -88,7 +91,8 @@ void swsusp_free(void)
 
 	if (copy_bm)
 		for_each_set_bit(bit, copy_bm, PFN_BITMAP_SIZE)
-			__free_page(pfn_to_page(min_low_pfn + bit));
+			if (!PLANTED_ONCE(PLANT_LOSE_FREE_PAGE))
+				__free_page(pfn_to_page(min_low_pfn + bit));
 	pfn_bitmap_free(orig_bm);
 	pfn_bitmap_free(zero_bm);
 	pfn_bitmap_free(copy_bm);

@@ -1,4 +1,6 @@
 /* `balloon`: the books of the memory balloon, in pages of 4 KiB. */
+#include "mm.h"
+#include "plant.h"
 #include "shell.h"
 #include "virtio_balloon.h"
 #include "virtio_config.h"
@@ -22,6 +24,8 @@ static int cmd_balloon(int argc, char **argv)
 	shell_answer("actual_pages", "%u", config.actual);
 	shell_answer("inflated_total", "%llu", vb->inflated_total);
 	shell_answer("deflated_total", "%llu", vb->deflated_total);
+	if (PLANTED(PLANT_READ_BALLOONED) && !list_empty(&vb->pages))
+		shell_answer("first_word", "%llx", *(u64 *)page_address(virtballoon_first_page(vb)));
 	mutex_unlock(&vb->balloon_lock);
 	return 0;
 }

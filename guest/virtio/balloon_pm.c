@@ -22,6 +22,7 @@
  */
 #include "init.h"
 #include "mm.h"
+#include "plant.h"
 #include "string.h"
 #include "virtio_balloon.h"
 #include "virtio_config.h"
@@ -76,10 +77,11 @@ static int e0_restore(struct virtio_balloon *vb)
  */
 static int e1_freeze(struct virtio_balloon *vb)
 {
-	int moved = 0;
+	int moved;
 
-	while (vb->num_pages && moved >= 0)
+	do
 		moved = leak_balloon(vb, vb->num_pages);
+	while (moved > 0);
 	update_balloon_size(vb);
 	if (moved < 0) {
 		virtballoon_queue_update(vb);
@@ -148,6 +150,8 @@ static int e3_restore(struct virtio_balloon *vb)
  */
 static int discard_restore(struct virtio_balloon *vb)
 {
+	if (PLANTED(PLANT_READ_STALE) && !list_empty(&vb->pages))
+		pr_debug("%lx\n", *(unsigned long *)page_address(virtballoon_first_page(vb)));
 	release_pages_balloon(vb, &vb->pages);
 	return e0_thaw(vb);
 }

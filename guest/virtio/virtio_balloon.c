@@ -28,6 +28,7 @@
 
 #include "irqflags.h"
 #include "mm.h"
+#include "plant.h"
 #include "slab.h"
 #include "virtio_config.h"
 #include "virtio_ids.h"
@@ -67,15 +68,24 @@ static bool balloon_request_used(struct virtqueue *vq)
 }
 
 /* The host does not have them (any more): they are ordinary free memory again. */
-void release_pages_balloon(struct virtio_balloon *vb, struct list_head *pages)
+noinline void release_pages_balloon(struct virtio_balloon *vb, struct list_head *pages)
 {
 	struct page *page;
+
+	if (list_empty(pages))
+		return;
+	if (PLANTED(PLANT_READ_LOST))
+		pr_debug("%lx\n", *(unsigned long *)page_address(list_first_entry(pages, struct page, lru)));
 
 	list_for_each_entry(page, pages, lru) {
 		__ClearPageOffline(page);
 		adjust_managed_page_count(page, 1);
 		vb->num_pages--;
 	}
+	if (PLANTED(PLANT_LEAK_ON_DEFLATE))
+		list_del(pages->next);
+	if (PLANTED_ONCE(PLANT_NUM_PAGES_OFF_BY_ONE))
+		vb->num_pages++;
 	free_unref_page_list(pages);
 }
 
@@ -123,7 +133,7 @@ static int finish_last_request(struct virtio_balloon *vb)
 	return wait_for_ack(vb);
 }
 
-static int tell_host(struct virtio_balloon *vb, struct virtqueue *vq)
+static noinline int tell_host(struct virtio_balloon *vb, struct virtqueue *vq)
 {
 	struct scatterlist sg;
 	int err;
@@ -151,7 +161,7 @@ static void set_page_pfns(struct virtio_balloon *vb, struct page *page)
 /* ---- moving pages ---- */
 
 /* Puts up to num pages into the balloon, one array at most; returns how many, or an error. */
-int fill_balloon(struct virtio_balloon *vb, unsigned long num)
+noinline int fill_balloon(struct virtio_balloon *vb, unsigned long num)
 {
 	int err = finish_last_request(vb);
 	struct page *page;
@@ -168,7 +178,18 @@ int fill_balloon(struct virtio_balloon *vb, unsigned long num)
 		set_page_pfns(vb, page);
 	}
 	vb->num_pages += num;
+	if (PLANTED(PLANT_INFLATE_TWICE))
+		vb->pfns[vb->num_pfns - 1] = vb->pfns[0];
+	if (PLANTED(PLANT_INFLATE_OUTSIDE_RAM))
+		vb->pfns[0] = max_pfn;
 	err = tell_host(vb, vb->inflate_vq);
+	if (!err && PLANTED_ONCE(PLANT_FREE_BALLOONED)) {
+		LIST_HEAD(freed);
+
+		list_move_tail(&virtballoon_first_page(vb)->lru, &freed);
+		release_pages_balloon(vb, &freed);
+		vb->num_pages++;
+	}
 	return err ? err : (int)num;
 }
 
@@ -177,7 +198,7 @@ int fill_balloon(struct virtio_balloon *vb, unsigned long num)
  * host is always told first and its acknowledgement awaited, whether it asked for that (MUST_TELL_HOST)
  * or not.
  */
-int leak_balloon(struct virtio_balloon *vb, unsigned long num)
+noinline int leak_balloon(struct virtio_balloon *vb, unsigned long num)
 {
 	int err = finish_last_request(vb);
 
@@ -185,13 +206,17 @@ int leak_balloon(struct virtio_balloon *vb, unsigned long num)
 		return err;
 	num = min(num, ARRAY_SIZE(vb->pfns));
 	for (vb->num_pfns = 0; vb->num_pfns < num && !list_empty(&vb->pages);) {
-		struct page *page = list_first_entry(&vb->pages, struct page, lru);
+		struct page *page = virtballoon_first_page(vb);
 
 		list_move_tail(&page->lru, &vb->in_flight);
 		set_page_pfns(vb, page);
+		if (PLANTED(PLANT_REUSE_BEFORE_ACK))
+			*(unsigned long *)page_address(page) = 0;
 	}
 	if (!vb->num_pfns)
 		return 0;
+	if (PLANTED(PLANT_DEFLATE_STRANGER))
+		vb->pfns[0] = page_to_pfn(virt_to_page(vb));
 	num = vb->num_pfns;
 	err = tell_host(vb, vb->deflate_vq);
 	return err ? err : (int)num;
@@ -207,11 +232,13 @@ long towards_target(struct virtio_balloon *vb)
 }
 
 /* Reports what the host has: pages that are on their way in are not its own yet, those on their way out are. */
-void update_balloon_size(struct virtio_balloon *vb)
+noinline void update_balloon_size(struct virtio_balloon *vb)
 {
 	bool inflating = vb->unacked_vq && vb->unacked_vq == vb->inflate_vq;
-	__le32 actual = vb->num_pages - (inflating ? vb->num_pfns : 0);
+	__le32 actual = vb->num_pages - (inflating ? vb->num_pfns : 0) + PLANTED(PLANT_ACTUAL_OFF_BY_ONE);
 
+	if (PLANTED(PLANT_WRITE_BALLOONED) && !list_empty(&vb->pages))
+		*(unsigned long *)page_address(virtballoon_first_page(vb)) = actual;
 	virtio_cwrite_le(vb->vdev, struct virtio_balloon_config, actual, &actual);
 }
 
