@@ -6,6 +6,7 @@ the guest's I/O error; every other mistake is the host's, found when the backend
 
 import errno
 import fcntl
+import itertools
 import os
 import stat
 import weakref
@@ -165,13 +166,13 @@ class PowerCutBackend(MemoryBackend):
 
     Attributes:
         operations: writes and flushes so far.
-        unflushed: (offset, data) of each write since the last flush, in order.
+        history: those that happened, in order: (offset, data) of a write, None for a flush.
     """
 
     def __init__(self, data: bytes, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> None:
         super().__init__(data)
         self.operations = 0
-        self.unflushed: list[tuple[int, bytes]] = []
+        self.history: list[tuple[int, bytes] | None] = []
         self._durable = bytearray(data)
         self._cut_at = cut_at
         self._fail_at = frozenset(fail_at)
@@ -185,13 +186,19 @@ class PowerCutBackend(MemoryBackend):
         """Copy into the cache."""
         self._count()
         super().write(offset, buffers)
-        self.unflushed.append((offset, b"".join(buffers)))
+        self.history.append((offset, b"".join(buffers)))
 
     def flush(self) -> None:
         """Make all writes so far durable."""
         self._count()
         self._durable[:] = self.data
-        self.unflushed.clear()
+        self.history.append(None)
+
+    @property
+    def unflushed(self) -> list[tuple[int, bytes]]:
+        """(offset, data) of each write since the last flush, in order."""
+        since = itertools.takewhile(lambda operation: operation is not None, reversed(self.history))
+        return [write for write in since if write is not None][::-1]
 
     def after_power_cut(self, kept: Iterable[int] = ()) -> bytes:
         """Return what the medium holds when the power goes now.
@@ -200,8 +207,9 @@ class PowerCutBackend(MemoryBackend):
         land in the order given, as a real cache may reorder them.
         """
         survivor = bytearray(self._durable)
+        unflushed = self.unflushed
         for index in kept:
-            offset, data = self.unflushed[index]
+            offset, data = unflushed[index]
             survivor[offset : offset + len(data)] = data
         return bytes(survivor)
 

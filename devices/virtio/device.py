@@ -26,7 +26,8 @@ class VirtioDevice(ABC):
 
     Attributes:
         device_id: VIRTIO_ID_* (spec: "Device Types").
-        features: the device's own feature bits that it offers, as a mask; the transport adds the ring's.
+        features: the device's own feature bits that it offers, as a mask; the transport adds the ring's. Not
+            to be changed once a driver may have looked.
         queue_sizes: the most entries that each queue may have.
         handlers: for each queue, what does all that is waiting in it. A handler raises BrokenRingError
             when the ring cannot be used; the transport then stops the device.

@@ -84,8 +84,11 @@ class VirtioMmio(RegisterDevice):
         self._memory = memory
         self._kick = kick
         self._interrupt = InterruptStatus(irq)
-        self._offered = device.features | TRANSPORT_FEATURES
         self._clear()
+
+    @property
+    def _offered(self) -> int:
+        return self.device.features | TRANSPORT_FEATURES
 
     @property
     def pending(self) -> bool:
