@@ -32,6 +32,7 @@ struct image_loader {
 	unsigned long *claimed_bm; /* wanted, and free here: loaded in place */
 	struct list_head taken; /* claimed or in use for this load */
 	struct list_head safe; /* not used yet */
+	bool claims_closed; /* each wanted page has its place */
 	void *code_page, *pgd_page, *zero_page;
 	phys_addr_t pbe_list;
 	struct pbe *pbe_page; /* filled up to nr_pbes */
@@ -114,8 +115,11 @@ static int take_page(struct image_loader *loader)
 	bit = page_to_pfn(page) - min_low_pfn;
 	if (test_bit(bit, loader->wanted_bm)) {
 		list_add(&page->lru, &loader->taken);
-		/* A zero page has no data to load in place; the list brings its zeros. */
-		if (!test_bit(bit, loader->zero_bm))
+		/*
+		 * A zero page has no data to load in place; the list brings its zeros. And a page that has
+		 * an entry in the list already must not get a second place.
+		 */
+		if (!loader->claims_closed && !test_bit(bit, loader->zero_bm))
 			set_bit(bit, loader->claimed_bm);
 	} else {
 		list_add_tail(&page->lru, &loader->safe);
@@ -168,6 +172,7 @@ static int prepare_pages(struct image_loader *loader)
 	if (!loader->code_page || !loader->pgd_page || !loader->zero_page)
 		return -ENOMEM;
 	memset(loader->zero_page, 0, PAGE_SIZE);
+	loader->claims_closed = true;
 
 	for_each_set_bit(bit, loader->wanted_bm, PFN_BITMAP_SIZE) {
 		void *copy = loader->zero_page;
