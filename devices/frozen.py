@@ -57,7 +57,7 @@ class Frozen:
         """Copy those pages of a piece that are not all zero."""
         first = offset // PAGE_SIZE
         whole = len(contents) // PAGE_SIZE
-        words = np.frombuffer(contents[: whole * PAGE_SIZE], np.uint64).reshape(whole, -1)
+        words = np.frombuffer(contents[: whole * PAGE_SIZE], np.uint64).reshape(whole, PAGE_SIZE // 8)
         self.held[first : first + whole] = words.any(axis=1)
         self.held[first + whole : first + -(-len(contents) // PAGE_SIZE)] = True
         for start, end in runs(self.held[first : first + -(-len(contents) // PAGE_SIZE)]):

@@ -22,13 +22,13 @@ def freeze(disk: BlockBackend) -> Frozen:
         chunk = memoryview(bytearray(min(_CHUNK, disk.size)))
         for offset in range(0, disk.size, _CHUNK):
             piece = chunk[: disk.size - offset]
-            disk.read(offset, [piece])
+            try:
+                disk.read(offset, [piece])
+            except OSError as error:
+                raise DeviceError(f"a disk cannot be copied: {error}") from error
             yield offset, piece
 
-    try:
-        return Frozen(disk.size, pieces())
-    except OSError as error:
-        raise DeviceError(f"a disk cannot be copied: {error}") from error
+    return Frozen(disk.size, pieces())
 
 
 class ForkedBackend:

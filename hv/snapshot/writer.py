@@ -74,14 +74,7 @@ def write_snapshot(path: Path, machine: Machine) -> Header:
         pages_ballooned=0 if machine.balloon is None else int(machine.balloon.ballooned.sum()),
         state=portable(machine.save()),
     )
-    try:
-        text = msgspec.json.encode(header)
-    except UnicodeEncodeError as error:
-        raise ConfigError(f"snapshot {path}: {error.object!r} is no UTF-8; rename it") from None
-    if len(text) > STATE_MAX:
-        raise HostError(
-            f"snapshot {path}: {len(text)} bytes of state, more than {STATE_MAX}; type less ahead"
-        )
+    text = _encode(header, f"snapshot {path}")
     with replacing(path, "snapshot") as file:
         contents = [memory.view(*run).data for run in runs]
         write_all(file, memoryview(_front(machine, runs, [zlib.crc32(run) for run in contents], text)))

@@ -45,7 +45,7 @@ def finish(machine: Machine) -> Outcome:
 
 
 def finish_snapshot(snapshot: Path, disk: Path) -> Outcome:
-    """Restore a snapshot over a copy of its disk, and run it to its end; in whatever process this is called."""
+    """Restore a snapshot over a copy of its disk, and run it to its end, in whatever process this is."""
     with open_snapshot(snapshot) as opened:
         config = opened.config
         disks = tuple(replace(old, path=disk) for old in config.disks)
@@ -55,7 +55,7 @@ def finish_snapshot(snapshot: Path, disk: Path) -> Outcome:
 
 
 def check_moments(count: int, folder: Path) -> None:
-    """Save a hibernation at random moments; each goes on in another process as the run never saved did."""
+    """Save a hibernation at random moments; each goes on in another process as the unsaved run did."""
     with working(make_disk(folder / "swap.img", DISK)) as guest:
         start = guest.machine.now_ns
         guest.type_last("hibernate", StopReason.POWEROFF)
