@@ -20,8 +20,8 @@
  *							counts it still
  * PLANT_ACTUAL_OFF_BY_ONE	update_balloon_size	reports one page more than there are
  * PLANT_NUM_PAGES_OFF_BY_ONE	release_pages_balloon	counts one page that has left, once
- * PLANT_SAVE_OFFLINE		saveable_page		has the host's pages copied into the image (by
- *							swsusp_save; a policy that stays inflated)
+ * PLANT_SAVE_OFFLINE		swsusp_save		copies the host's pages into the image, as
+ *							saveable_page lets them pass (balloon.policy=discard)
  * PLANT_PAGE_NOT_SAVED		saveable_page		leaves the first page of each touch out of the image
  * PLANT_LOSE_FREE_PAGE		swsusp_free		forgets to free one page of the snapshot, once
  */

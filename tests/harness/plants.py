@@ -1,4 +1,4 @@
-"""Guest kernels with a bug on purpose: one for each `PLANT_*` of guest/include/plant.h, which describes them."""
+"""Guest kernels with a bug on purpose: one for each `PLANT_*` that guest/include/plant.h describes."""
 
 import re
 from dataclasses import dataclass
