@@ -166,7 +166,7 @@ static const struct balloon_pm_ops balloon_policies[] = {
 	{ "e1", "4eb05d562e", e1_freeze, e1_freeze, e1_restore, e1_restore },
 	{ "e0", "e562966dba", e0_freeze, e0_freeze, e0_thaw, e0_restore },
 	{ "none", "before e562966dba", NULL, NULL, NULL, NULL },
-	{ "discard", "e562966dba's intent", e0_freeze, e1_freeze, e0_thaw, discard_restore },
+	{ "discard", "what e562966dba meant", e0_freeze, e1_freeze, e0_thaw, discard_restore },
 };
 
 const struct balloon_pm_ops *balloon_pm_select(void)

@@ -36,7 +36,9 @@ class Plant:
         return self.flag.removeprefix("PLANT_").lower()
 
 
-PLANTS = tuple(Plant(*row, _POLICY.get(row[0], "")) for row in _ROW.findall(HEADER.read_text()))
+PLANTS = tuple(
+    Plant(flag, function, _POLICY.get(flag, "")) for flag, function in _ROW.findall(HEADER.read_text())
+)
 """All of them, in the header's order."""
 
 
