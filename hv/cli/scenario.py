@@ -14,6 +14,9 @@ from hv.scenario import ERAS, Case, Scenario
 from hv.scenario.registry import library, load
 from hv.scenario.runner import Outcome, play_all
 
+_WIDE = 240
+"""Columns of a list that goes to no terminal: a line a scenario."""
+
 
 @click.group("scenario")
 def command() -> None:
@@ -28,8 +31,9 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for title in ("scenario", "promise", "eras", "carriers", "what it shows"):
-        table.add_column(title)
+    for title in ("scenario", "promise", "eras", "carriers"):
+        table.add_column(title, no_wrap=True)
+    table.add_column("what it shows")
     for scenario in [each for file in files for each in load(file).values()] or library().values():
         table.add_row(
             scenario.name,
@@ -38,7 +42,7 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
             " ".join(carrier.value for carrier in scenario.carriers),
             scenario.summary + (" [campaign]" if scenario.campaign else ""),
         )
-    Console(soft_wrap=not sys.stdout.isatty()).print(table, highlight=False, markup=False)
+    Console(width=None if sys.stdout.isatty() else _WIDE).print(table, highlight=False, markup=False)
 
 
 @command.command("run")

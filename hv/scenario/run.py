@@ -8,10 +8,13 @@ compared and differs is a finding, and the scenario goes on.
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Never
 
+import numpy as np
+
 from devices.virtio.backends import PowerCutBackend, PowerCutError
 from devices.virtio.balloon import Balloon
 from hv import books
 from hv.hibernate import Carrier
+from hv.ledger import Kind, Ledger
 from hv.machine import Machine, Stop, StopReason
 from hv.report import describe
 from hv.scenario.guest import Guest
@@ -43,6 +46,7 @@ class Run:
         number: from 1.
         machine: the machine, for what this class has no word for.
         guest: the kernel inside.
+        ledger: both sides' books, page by page.
         disk: the disk as this machine has it (writes and flushes counted), or None.
         stop: how the machine ended; None while it is on, and when the power was cut.
         on: whether it still runs.
@@ -54,10 +58,12 @@ class Run:
         self.machine = machine
         self.guest: Guest = world.guest(machine)
         self.disk = disk
+        self.ledger = Ledger(machine, world.symbols(machine))
         self.stop: Stop | None = None
         self.on = True
         self._lines_told = 0
         self._offences_told = 0
+        self._differences_told = 0
 
     # Time and conditions.
 
@@ -257,7 +263,7 @@ class Run:
         return entry
 
     def balance(self, label: str, leak: int = 0) -> books.Entry:
-        """Take both sides' books and compare them, also with the first that this world has balanced.
+        """Take both sides' books and compare them: page by page, and with the first that this world balanced.
 
         Args:
             label: what has just happened.
@@ -268,10 +274,23 @@ class Run:
         """
         entry = self.take_books(label)
         self.world.first_entry = first = self.world.first_entry or entry
-        for finding in books.balance([first, entry], leak):
-            if finding.label == label:
-                self.world.find(f"{label}: {finding.text}")
+        for total in books.balance([first, entry], leak):
+            if total.label == label:
+                self.world.find(f"{label}: {total.text}")
+        self.ledger.entry(label)
+        findings = self.ledger.findings()
+        for page in findings[self._differences_told :]:
+            if page.kind is not Kind.LEAKED or not leak:
+                self.world.find(page.text)
+        self._differences_told = len(findings)
+        if leak:
+            self.world.check(self.leaked() == leak, f"{label}: {self.leaked()} pages leaked, not {leak}")
         return entry
+
+    def leaked(self) -> int:
+        """Count the pages that the ledger has found in use and nobody's."""
+        leaks = [finding.pages for finding in self.ledger.findings() if finding.kind is Kind.LEAKED]
+        return int(np.count_nonzero(np.any(leaks, axis=0))) if leaks else 0
 
     def balloon_queues(self) -> int:
         """Count the balloon's queues that the device may use (spec: "QueueReady")."""

@@ -18,6 +18,7 @@ from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Figure, Finding, Journal
 from hv.scenario.run import Run, ScenarioError
 from hv.shell import Workload
+from hv.symbols import Symbols
 
 RAM = 64 * board.MIB
 DISK = RAM // 2 + board.MIB
@@ -79,6 +80,7 @@ class World:
         self.cached_writes_kept: Callable[[PowerCutBackend], Iterable[int]] = lambda _disk: ()
         self.journal = Journal()
         self.runs: list[Run] = []
+        self._symbols: dict[tuple[Path, Path], Symbols] = {}
         self._closing = ExitStack()
         self._machine = ExitStack()
         self._folder = Path(
@@ -162,6 +164,13 @@ class World:
         run.until_target()
         run.balance("inflated")
         return run
+
+    def symbols(self, machine: Machine) -> Symbols:
+        """Return the functions of a machine's firmware and kernel, read once for all that boot the same."""
+        images = machine.config.bios, machine.config.kernel
+        if images not in self._symbols:
+            self._symbols[images] = Symbols.of_images(images)
+        return self._symbols[images]
 
     # Judging.
 

@@ -4,6 +4,7 @@ from hv.scenario import ERAS, HEARING, Carrier, World, scenario
 
 TARGET = 4000
 CYCLES = 100
+JUDGED_EVERY = 20
 
 
 @scenario(eras=[name for name in HEARING if not ERAS[name].leaks], carriers=(Carrier.HOST,))
@@ -14,10 +15,10 @@ def hundred_cycles(world: World) -> None:
         run.hibernate()
         run = world.next()
         run.until_target()
-        entry = run.balance(f"cycle {cycle}")
-        assert world.first_entry is not None
-        grown = entry.guest.kernel - world.first_entry.guest.kernel
-        world.check(grown == 0, f"cycle {cycle}: {grown} pages leaked")
-    run.verify()
-    world.figure("cycles", CYCLES)
-    world.figure("leaked_pages", grown, expected=0)
+        if cycle % JUDGED_EVERY == 0:
+            run.verify()
+            entry = run.balance(f"cycle {cycle}")
+            assert world.first_entry is not None
+            grown = entry.guest.kernel - world.first_entry.guest.kernel
+            world.figure("leaked_pages", grown, expected=0)
+    world.figure("cycles", len(world.runs) - 1, expected=CYCLES)

@@ -29,5 +29,5 @@ def restore_counts(world: World) -> None:
     world.figure("num_pages_after", after.num_pages, expected=0)
     world.figure("offline_after", after.offline, expected=0)
     world.figure("totalram_gained", after.totalram - before.totalram, expected=TARGET)
-    world.figure("leaked_pages", after.kernel - before.kernel, expected=TARGET if world.era.leaks else 0)
+    world.figure("leaked_pages", woken.leaked(), expected=TARGET if world.era.leaks else 0)
     woken.verify()

@@ -1,0 +1,40 @@
+"""The library of scenarios, each era and carrier a test; and that its promises are quoted word for word."""
+
+from pathlib import Path
+
+import pytest
+
+from hv.scenario.registry import Case, library
+from hv.scenario.runner import play
+
+PROMISES = [f"P{n}" for n in range(1, 10)]
+SEED = Path(__file__).with_name("e562966dba.txt")
+"""The message of the Linux commit that the promises come from."""
+
+
+def _cases() -> list[object]:
+    return [
+        pytest.param(case, id=case.id, marks=[pytest.mark.campaign] if scenario.campaign else [])
+        for scenario in library().values()
+        for case in scenario.cases()
+    ]
+
+
+@pytest.mark.parametrize("case", _cases())
+def test_scenario(case: Case) -> None:
+    """The scenario comes to its end and finds nothing."""
+    outcome = play(case)
+    assert outcome.passed, f"{outcome.broke}\n{outcome.journal.findings}\nreplay: {case.command}"
+
+
+@pytest.mark.parametrize("promise", PROMISES)
+def test_every_promise_is_shown_and_quoted(promise: str) -> None:
+    """A scenario shows the promise, and its docstring quotes it as the seed's message has it."""
+    message = " ".join(SEED.read_text().split())
+    shown = [scenario for scenario in library().values() if scenario.promise == promise]
+    assert shown
+    for scenario in shown:
+        lines = (line.strip() for line in (scenario.play.__doc__ or "").splitlines())
+        quote = " ".join(line.removeprefix(">").strip() for line in lines if line.startswith(">"))
+        assert quote
+        assert " ".join(quote.split()) in message
