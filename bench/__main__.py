@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import balloon, boot, compute, hibernation, report, rings, start
+from bench import balloon, boot, compute, hibernation, report, rings, snapshot, start
 
 CONTESTS = {
     "boot": boot.contest,
@@ -15,6 +15,7 @@ CONTESTS = {
     "rings": rings.contest,
     "start": start.contest,
     "hibernation": hibernation.contest,
+    "snapshot": snapshot.contest,
 }
 
 

@@ -91,6 +91,20 @@ class Below:
 
 
 @dataclass(frozen=True)
+class Above:
+    """A floor: more than `limit`, in the quantity's unit."""
+
+    limit: float
+
+    def met(self, quantity: Quantity, medians: Medians) -> bool | None:
+        """Compare our median."""
+        return medians[HERE][quantity.name] > self.limit
+
+    def __str__(self) -> str:
+        return f"above {self.limit:g}"
+
+
+@dataclass(frozen=True)
 class Contest:
     """The same work by several contestants.
 

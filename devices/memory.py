@@ -160,5 +160,7 @@ class GuestMemory:
 
 def runs(pages: Pages) -> Iterator[tuple[int, int]]:
     """Yield (first, end) of each run of pages whose flag is set, in order."""
-    edges = np.flatnonzero(np.diff(pages, prepend=False, append=False)).tolist()
+    bounded = np.zeros(len(pages) + 2, np.bool_)
+    bounded[1:-1] = pages
+    edges = np.flatnonzero(bounded[1:] != bounded[:-1]).tolist()
     yield from zip(edges[::2], edges[1::2], strict=True)

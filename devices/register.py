@@ -3,7 +3,8 @@
 A row gives a register its offset, name, access and width. The device answers a row called `TIME_LOW` in its
 methods `read_time_low()` and `write_time_low(value)`; a register that repeats (one a hart, a context, a
 source) gets the position of the copy as leading arguments. `RegisterDevice` turns the rows into one look-up
-a guest access, at construction, so that a table costs nothing while the guest runs.
+a guest access when the first device of its class is made, so that a table costs nothing while the guest runs
+and next to nothing when a machine is forked.
 
 Only accesses that the rows define reach a method. Everything else, a hole, a wrong width, a write to a
 register that is only read, reads 0 and writes nothing (`devices.mmio.MmioDevice`); real buses differ here
@@ -11,7 +12,7 @@ register that is only read, reads 0 and writes nothing (`devices.mmio.MmioDevice
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import cache
 from itertools import product
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -55,41 +56,64 @@ class RegisterDevice:
 
     def __init__(self, size: int, registers: Iterable[Register]) -> None:
         self.size = size
-        self._readers: dict[tuple[int, int], Callable[[], int]] = {}
-        self._writers: dict[tuple[int, int], tuple[Callable[[int], None], int]] = {}
-        for register in registers:
-            for offset, index in register.copies():
-                self._map(register, offset, index)
+        self._readers, self._writers = _look_up(type(self), tuple(registers))
 
     def read(self, offset: int, size: int) -> int:
         """Answer a guest's load of `size` bytes at `offset`."""
         reader = self._readers.get((offset, size))
-        return reader() if reader is not None else 0
+        return reader(self) if reader is not None else 0
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Take a guest's store of the low `size` bytes of `value` at `offset`."""
         writer = self._writers.get((offset, size))
         if writer is not None:
             store, mask = writer
-            store(value & mask)
+            store(self, value & mask)
 
-    def _map(self, register: Register, offset: int, index: tuple[int, ...]) -> None:
-        load = self._method("read", register, index) if "r" in register.access else None
-        store = self._method("write", register, index) if "w" in register.access else None
-        for size in register.sizes or (register.width,):
-            if load:
-                _add(self._readers, offset, size, load)
-            if store:
-                _add(self._writers, offset, size, (store, (1 << 8 * min(size, register.width)) - 1))
-        if load and store and register.width == 8:
-            _add(self._readers, offset, 4, lambda: load() & _LOW)
-            _add(self._readers, offset + 4, 4, lambda: load() >> 32)
-            _add(self._writers, offset, 4, (lambda value: store(load() & ~_LOW | value), _LOW))
-            _add(self._writers, offset + 4, 4, (lambda value: store(load() & _LOW | value << 32), _LOW))
 
-    def _method(self, verb: str, register: Register, index: tuple[int, ...]) -> Callable[..., Any]:
-        method: Callable[..., Any] = getattr(self, f"{verb}_{register.name.lower()}")
-        return partial(method, *index) if index else method
+_Readers = dict[tuple[int, int], Callable[[Any], int]]
+_Writers = dict[tuple[int, int], tuple[Callable[[Any, int], None], int]]
+
+
+@cache
+def _look_up(device: type, registers: tuple[Register, ...]) -> tuple[_Readers, _Writers]:
+    """Return what answers an access of (offset, bytes), once for all devices of a class."""
+    readers: _Readers = {}
+    writers: _Writers = {}
+    for register in registers:
+        for offset, index in register.copies():
+            load = _method(device, "read", register, index) if "r" in register.access else None
+            store = _method(device, "write", register, index) if "w" in register.access else None
+            for size in register.sizes or (register.width,):
+                if load:
+                    _add(readers, offset, size, load)
+                if store:
+                    _add(writers, offset, size, (store, (1 << 8 * min(size, register.width)) - 1))
+            if load and store and register.width == 8:
+                _add_halves(readers, writers, offset, load, store)
+    return readers, writers
+
+
+def _add_halves(
+    readers: _Readers,
+    writers: _Writers,
+    offset: int,
+    load: Callable[[Any], int],
+    store: Callable[[Any, int], None],
+) -> None:
+    """Let a register of 8 bytes answer accesses of 4 bytes."""
+    _add(readers, offset, 4, lambda device: load(device) & _LOW)
+    _add(readers, offset + 4, 4, lambda device: load(device) >> 32)
+    _add(writers, offset, 4, (lambda device, value: store(device, load(device) & ~_LOW | value), _LOW))
+    _add(
+        writers, offset + 4, 4, (lambda device, value: store(device, load(device) & _LOW | value << 32), _LOW)
+    )
+
+
+def _method(device: type, verb: str, register: Register, index: tuple[int, ...]) -> Callable[..., Any]:
+    """Return the method of a class that answers for one copy of a register."""
+    method: Callable[..., Any] = getattr(device, f"{verb}_{register.name.lower()}")
+    return (lambda device, *value: method(device, *index, *value)) if index else method
 
 
 def _add(table: dict[tuple[int, int], _T], offset: int, size: int, handler: _T) -> None:
