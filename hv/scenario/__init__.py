@@ -18,11 +18,12 @@ time happens between two given instructions. A run of a scenario is thus a funct
 """
 
 from hv.hibernate import Carrier
+from hv.scenario.drive import MS, SECOND, ScenarioError
 from hv.scenario.eras import ERAS, HEARING, Era
 from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Finding, Journal
 from hv.scenario.registry import Case, Scenario, scenario
-from hv.scenario.run import MS, SECOND, Run, ScenarioError
+from hv.scenario.run import Run
 from hv.scenario.world import RAM, World
 
 __all__ = [

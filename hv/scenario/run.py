@@ -1,150 +1,36 @@
-"""One machine of a scenario, from power-on to power-off.
+"""One machine of a scenario: what is done to it, what its guest is told, and how both are judged.
 
-A run that cannot go on as its author said (a condition does not come, the guest dies, a command fails that
-must not) raises ScenarioError: the scenario breaks off there, with the guest's report. Everything that is
-compared and differs is a finding, and the scenario goes on.
+What is compared and differs is a finding, and the scenario goes on.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Never
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from devices.virtio.backends import PowerCutBackend, PowerCutError
-from devices.virtio.balloon import Balloon
+from devices.virtio.backends import PowerCutBackend
 from hv import books
 from hv.hibernate import Carrier
 from hv.ledger import Kind, Ledger
 from hv.machine import Machine, Stop, StopReason
-from hv.report import describe
-from hv.scenario.guest import Guest
-from hv.scenario.journal import Event
+from hv.scenario.drive import PATIENCE_NS, Drive, ScenarioError
 from hv.shell import Reply, Workload
 
 if TYPE_CHECKING:
     from hv.scenario.world import World
 
-MS = 1_000_000
-SECOND = 1_000_000_000
-"""Virtual nanoseconds."""
 
-PATIENCE_NS = 60 * SECOND
-"""Virtual time that a condition may take to come."""
-
-_CONSOLE_TAIL = 12
-
-
-class ScenarioError(Exception):
-    """The scenario cannot go on; the text says why, with the guest's last words."""
-
-
-class Run:
+class Run(Drive):
     """One machine and the guest in it. Made by `World.power_on`, which see.
 
     Attributes:
-        world: where it runs.
-        number: from 1.
-        machine: the machine, for what this class has no word for.
-        guest: the kernel inside.
         ledger: both sides' books, page by page.
-        disk: the disk as this machine has it (writes and flushes counted), or None.
-        stop: how the machine ended; None while it is on, and when the power was cut.
-        on: whether it still runs.
     """
 
     def __init__(self, world: "World", number: int, machine: Machine, disk: PowerCutBackend | None) -> None:
-        self.world = world
-        self.number = number
-        self.machine = machine
-        self.guest: Guest = world.guest(machine)
-        self.disk = disk
+        super().__init__(world, number, machine, disk)
         self.ledger = Ledger(machine, world.symbols(machine))
-        self.stop: Stop | None = None
-        self.on = True
-        self._lines_told = 0
-        self._offences_told = 0
         self._differences_told = 0
-
-    # Time and conditions.
-
-    @property
-    def ns(self) -> int:
-        """Virtual time since power-on."""
-        return self.machine.now_ns
-
-    def until(self, condition: Callable[[], bool], what: str, within_ns: int = PATIENCE_NS) -> None:
-        """Run until a condition holds.
-
-        Args:
-            condition: looked at whenever the guest wrote to a device or completed a watched line.
-            what: the condition in words, for the log.
-            within_ns: virtual time allowed.
-
-        Raises:
-            ScenarioError: it did not come.
-        """
-        stop = self._drive(lambda: self.machine.run(self.ns + within_ns, until=condition))
-        self._expect(stop, StopReason.CONDITION, what)
-        self.log("host", what)
-
-    def until_line(self, pattern: str) -> None:
-        """Run until the guest prints a line that matches a regular expression (see `Console.watch`)."""
-        console = self.machine.console
-        console.watch(pattern, fresh=True)
-        self.until(lambda: console.match is not None, f"the guest printed {pattern!r}")
-
-    def until_ns(self, ns: int) -> None:
-        """Run until a virtual time, or until the machine ends."""
-        reached: list[int] = []
-        self.machine.at(ns, lambda: reached.append(ns))
-        self._drive(lambda: self.machine.run(max(ns, self.ns) + MS, until=lambda: bool(reached)))
-
-    def until_prompt(self) -> None:
-        """Run until the guest's shell waits for a command."""
-        self._expect(self._drive(self.guest.until_prompt), StopReason.CONDITION, "the prompt")
-        self.log("host", "the guest is at its prompt" + (", resumed" if self.guest.resumed() else ""))
-
-    def until_resumed(self) -> None:
-        """Run until the prompt of a guest that came out of an image.
-
-        Raises:
-            ScenarioError: it booted afresh.
-        """
-        self.until_prompt()
-        if not self.guest.resumed():
-            raise ScenarioError("the guest booted afresh instead of resuming")
-
-    def until_fresh(self) -> None:
-        """Run until the prompt of a guest that booted afresh.
-
-        Raises:
-            ScenarioError: it came out of an image.
-        """
-        self.until_prompt()
-        if self.guest.resumed():
-            raise ScenarioError("the guest resumed from an image instead of booting afresh")
-
-    def until_target(self) -> None:
-        """Run until the driver reports a balloon of the host's target."""
-        self.until(lambda: self.balloon.actual_pages == self.balloon.target_pages, "the target is reached")
-
-    def until_off(self) -> None:
-        """Run until the machine is off: powered off, asleep, or without power.
-
-        Raises:
-            ScenarioError: it stopped otherwise.
-        """
-        stop = self._drive(lambda: self.machine.run(self.ns + PATIENCE_NS))
-        if self.on:
-            self._fail(f"waited for the power to go off, the machine stopped with {stop.reason.name}", stop)
-
-    # What the host does.
-
-    @property
-    def balloon(self) -> Balloon:
-        """The balloon device: the host's side."""
-        assert self.machine.balloon is not None, "every machine of a scenario has a balloon"
-        return self.machine.balloon
 
     def set_target(self, pages: int, at_ns: int | None = None) -> None:
         """Set the host's target, which the world keeps; now, or at a virtual time of this run."""
@@ -158,16 +44,6 @@ class Run:
             act()
         else:
             self.machine.at(at_ns, act)
-
-    def cut_power(self, at_ns: int | None = None) -> None:
-        """Take the power away; now, or at a virtual time of this run, wherever that comes.
-
-        What the disk had in its cache is lost (`World.cached_writes_kept` says otherwise).
-        """
-        if at_ns is None:
-            self._cut("power cut")
-        else:
-            self.machine.at(at_ns, self._raise_power_cut)
 
     # What the guest is told.
 
@@ -217,6 +93,20 @@ class Run:
             same = found.fingerprint == wanted.fingerprint
             self.world.check(same, f"fingerprint {found.fingerprint}, not {wanted.fingerprint}")
 
+    def _call(self, what: str, command: Callable[[], Reply], status: int | None = 0) -> Reply:
+        replies: list[Reply] = []
+
+        def drive() -> Stop:
+            replies.append(command())
+            return replies[0].stop
+
+        self.expect(self.drive(drive), StopReason.CONDITION, what)
+        reply = replies[0]
+        self.log("scenario", f"{what}: {reply.status}")
+        if status is not None and reply.status != status:
+            self.fail(f"`{what}` ended with {reply.status}, not {status}", reply.stop)
+        return reply
+
     # Hibernation.
 
     def start_hibernation(self, carrier: Carrier | None = None) -> None:
@@ -232,9 +122,9 @@ class Run:
         self.start_hibernation(carrier)
         console = self.machine.console
         console.watch(r"hibernation exit \((-?\d+)\)")
-        stop = self._drive(lambda: self.machine.run(self.ns + PATIENCE_NS, lambda: console.match is not None))
+        stop = self.drive(lambda: self.machine.run(self.ns + PATIENCE_NS, lambda: console.match is not None))
         if self.on:
-            self._fail("the guest did not go to sleep", stop)
+            self.fail("the guest did not go to sleep", stop)
 
     def hibernate_fails(self, status: int | None = None, carrier: Carrier | None = None) -> None:
         """Hibernate, which must fail and leave the guest at its prompt.
@@ -296,79 +186,3 @@ class Run:
         """Count the balloon's queues that the device may use (spec: "QueueReady")."""
         transport = self.machine.save()[f"virtio{self.machine.config.balloon_slot}"]
         return sum(bool(queue["ring"]) for queue in transport["queues"])
-
-    def log(self, side: str, text: str) -> None:
-        """Enter a step, after what the guest has printed until now."""
-        lines = self.machine.console.lines
-        events = self.world.journal.events
-        events += [Event(self.number, line.ns, "guest", line.text) for line in lines[self._lines_told :]]
-        self._lines_told = len(lines)
-        events.append(Event(self.number, self.ns, side, text))
-
-    def said(self, text: str) -> bool:
-        """Whether the guest has printed `text`."""
-        return text in self.machine.console.text()
-
-    # Inside.
-
-    def _call(self, what: str, command: Callable[[], Reply], status: int | None = 0) -> Reply:
-        replies: list[Reply] = []
-
-        def drive() -> Stop:
-            replies.append(command())
-            return replies[0].stop
-
-        self._expect(self._drive(drive), StopReason.CONDITION, what)
-        reply = replies[0]
-        self.log("scenario", f"{what}: {reply.status}")
-        if status is not None and reply.status != status:
-            self._fail(f"`{what}` ended with {reply.status}, not {status}", reply.stop)
-        return reply
-
-    def _drive(self, go: Callable[[], Stop]) -> Stop:
-        """Let the machine run, and take note when that was its end."""
-        if not self.on:
-            raise ScenarioError(f"machine {self.number} is off")
-        try:
-            stop = go()
-        except PowerCutError as cut:
-            self._cut(str(cut))
-            return Stop(StopReason.POWEROFF, self.ns, str(cut))
-        finally:
-            self._tell_offences()
-        if stop.reason in (StopReason.POWEROFF, StopReason.HIBERNATE):
-            self.stop = stop
-            self.world.keep_host_image(self if stop.reason is StopReason.HIBERNATE else None)
-            self._end(f"off: {stop.reason.name}")
-        return stop
-
-    def _tell_offences(self) -> None:
-        """Make findings of what the sanitizer has found since it was last asked."""
-        sanitizer = self.machine.sanitizer
-        if sanitizer is not None:
-            for offence in sanitizer.findings[self._offences_told :]:
-                self.world.find(sanitizer.headline(offence))
-            self._offences_told = len(sanitizer.findings)
-
-    def _cut(self, text: str) -> None:
-        if self.disk is not None:
-            self.world.disk = self.disk.after_power_cut(self.world.cached_writes_kept(self.disk))
-        self._end(text)
-
-    def _raise_power_cut(self) -> Never:
-        raise PowerCutError(f"power cut at {self.ns / MS:.6f} ms")
-
-    def _end(self, text: str) -> None:
-        self.log("host", text)
-        if self.disk is not None and self.stop is not None:
-            self.world.disk = bytes(self.disk.data)
-        self.on = False
-
-    def _expect(self, stop: Stop, reason: StopReason, what: str) -> None:
-        if stop.reason is not reason:
-            self._fail(f"waited for {what}", stop)
-
-    def _fail(self, text: str, stop: Stop) -> Never:
-        self.log("host", text)
-        tail = "\n".join(self.machine.console.text().splitlines()[-_CONSOLE_TAIL:])
-        raise ScenarioError(f"{text}: {describe(self.machine, stop)}\nThe guest's last words:\n{tail}")

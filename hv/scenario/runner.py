@@ -8,9 +8,9 @@ from multiprocessing import get_context
 from typing import Any
 
 from hv.errors import ThawvisorError
+from hv.scenario.drive import ScenarioError
 from hv.scenario.journal import Journal
 from hv.scenario.registry import Case, find
-from hv.scenario.run import ScenarioError
 from hv.scenario.world import World
 
 

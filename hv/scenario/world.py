@@ -13,10 +13,11 @@ from hv.errors import ConfigError
 from hv.hibernate import Carrier, thaw, write_host_image
 from hv.machine import Disk, Machine, MachineConfig
 from hv.sanitizer import Mode
+from hv.scenario.drive import Drive, ScenarioError
 from hv.scenario.eras import ERAS, Era
 from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Figure, Finding, Journal
-from hv.scenario.run import Run, ScenarioError
+from hv.scenario.run import Run
 from hv.shell import Workload
 from hv.symbols import Symbols
 
@@ -208,7 +209,7 @@ class World:
     def _moment(self) -> tuple[int, int]:
         return (self.runs[-1].number, self.runs[-1].ns) if self.runs else (0, 0)
 
-    def keep_host_image(self, run: Run | None) -> None:
+    def keep_host_image(self, run: Drive | None) -> None:
         """Keep the RAM of a machine that hibernated to the platform, or none; the image before is used up."""
         self.host_image = None
         if run is not None:

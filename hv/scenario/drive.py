@@ -1,0 +1,207 @@
+"""How a scenario lets one machine run: until a condition holds, a time has come, the power is off.
+
+A drive that does not end as its author said (a condition does not come, the guest dies) raises ScenarioError:
+the scenario breaks off there, with the guest's report.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Never
+
+from devices.virtio.backends import PowerCutBackend, PowerCutError
+from devices.virtio.balloon import Balloon
+from hv.machine import Machine, Stop, StopReason
+from hv.report import describe
+from hv.scenario.guest import Guest
+from hv.scenario.journal import Event
+
+if TYPE_CHECKING:
+    from hv.scenario.world import World
+
+MS = 1_000_000
+SECOND = 1_000_000_000
+"""Virtual nanoseconds."""
+
+PATIENCE_NS = 60 * SECOND
+"""Virtual time that a condition may take to come."""
+
+_CONSOLE_TAIL = 12
+
+
+class ScenarioError(Exception):
+    """The scenario cannot go on; the text says why, with the guest's last words."""
+
+
+class Drive:
+    """One machine from power-on to power-off.
+
+    Attributes:
+        world: where it runs.
+        number: from 1.
+        machine: the machine, for what this class has no word for.
+        guest: the kernel inside.
+        disk: the disk as this machine has it (writes and flushes counted), or None.
+        stop: how the machine ended; None while it is on, and when the power was cut.
+        on: whether it still runs.
+    """
+
+    def __init__(self, world: "World", number: int, machine: Machine, disk: PowerCutBackend | None) -> None:
+        self.world = world
+        self.number = number
+        self.machine = machine
+        self.guest: Guest = world.guest(machine)
+        self.disk = disk
+        self.stop: Stop | None = None
+        self.on = True
+        self._lines_told = 0
+        self._offences_told = 0
+
+    @property
+    def ns(self) -> int:
+        """Virtual time since power-on."""
+        return self.machine.now_ns
+
+    @property
+    def balloon(self) -> Balloon:
+        """The balloon device: the host's side."""
+        assert self.machine.balloon is not None, "every machine of a scenario has a balloon"
+        return self.machine.balloon
+
+    def until(self, condition: Callable[[], bool], what: str, within_ns: int = PATIENCE_NS) -> None:
+        """Run until a condition holds.
+
+        Args:
+            condition: looked at whenever the guest wrote to a device or completed a watched line.
+            what: the condition in words, for the log.
+            within_ns: virtual time allowed.
+
+        Raises:
+            ScenarioError: it did not come.
+        """
+        stop = self.drive(lambda: self.machine.run(self.ns + within_ns, until=condition))
+        self.expect(stop, StopReason.CONDITION, what)
+        self.log("host", what)
+
+    def until_line(self, pattern: str) -> None:
+        """Run until the guest prints a line that matches a regular expression (see `Console.watch`)."""
+        console = self.machine.console
+        console.watch(pattern, fresh=True)
+        self.until(lambda: console.match is not None, f"the guest printed {pattern!r}")
+
+    def until_ns(self, ns: int) -> None:
+        """Run until a virtual time, or until the machine ends."""
+        reached: list[int] = []
+        self.machine.at(ns, lambda: reached.append(ns))
+        self.drive(lambda: self.machine.run(max(ns, self.ns) + MS, until=lambda: bool(reached)))
+
+    def until_prompt(self) -> None:
+        """Run until the guest's shell waits for a command."""
+        self.expect(self.drive(self.guest.until_prompt), StopReason.CONDITION, "the prompt")
+        self.log("host", "the guest is at its prompt" + (", resumed" if self.guest.resumed() else ""))
+
+    def until_resumed(self) -> None:
+        """Run until the prompt of a guest that came out of an image.
+
+        Raises:
+            ScenarioError: it booted afresh.
+        """
+        self.until_prompt()
+        if not self.guest.resumed():
+            raise ScenarioError("the guest booted afresh instead of resuming")
+
+    def until_fresh(self) -> None:
+        """Run until the prompt of a guest that booted afresh.
+
+        Raises:
+            ScenarioError: it came out of an image.
+        """
+        self.until_prompt()
+        if self.guest.resumed():
+            raise ScenarioError("the guest resumed from an image instead of booting afresh")
+
+    def until_target(self) -> None:
+        """Run until the driver reports a balloon of the host's target."""
+        self.until(lambda: self.balloon.actual_pages == self.balloon.target_pages, "the target is reached")
+
+    def until_off(self) -> None:
+        """Run until the machine is off: powered off, asleep, or without power.
+
+        Raises:
+            ScenarioError: it stopped otherwise.
+        """
+        stop = self.drive(lambda: self.machine.run(self.ns + PATIENCE_NS))
+        if self.on:
+            self.fail(f"waited for the power to go off, the machine stopped with {stop.reason.name}", stop)
+
+    def cut_power(self, at_ns: int | None = None) -> None:
+        """Take the power away; now, or at a virtual time of this run, wherever that comes.
+
+        What the disk had in its cache is lost (`World.cached_writes_kept` says otherwise).
+        """
+        if at_ns is None:
+            self._cut("power cut")
+        else:
+            self.machine.at(at_ns, self._raise_power_cut)
+
+    def log(self, side: str, text: str) -> None:
+        """Enter a step, after what the guest has printed until now."""
+        lines = self.machine.console.lines
+        events = self.world.journal.events
+        events += [Event(self.number, line.ns, "guest", line.text) for line in lines[self._lines_told :]]
+        self._lines_told = len(lines)
+        events.append(Event(self.number, self.ns, side, text))
+
+    def said(self, text: str) -> bool:
+        """Whether the guest has printed `text`."""
+        return text in self.machine.console.text()
+
+    def drive(self, go: Callable[[], Stop]) -> Stop:
+        """Let the machine run, and take note when that was its end."""
+        if not self.on:
+            raise ScenarioError(f"machine {self.number} is off")
+        try:
+            stop = go()
+        except PowerCutError as cut:
+            self._cut(str(cut))
+            return Stop(StopReason.POWEROFF, self.ns, str(cut))
+        finally:
+            self._tell_offences()
+        if stop.reason in (StopReason.POWEROFF, StopReason.HIBERNATE):
+            self.stop = stop
+            self.world.keep_host_image(self if stop.reason is StopReason.HIBERNATE else None)
+            self._end(f"off: {stop.reason.name}")
+        return stop
+
+    def expect(self, stop: Stop, reason: StopReason, what: str) -> None:
+        """Go on only if the machine stopped for a reason; raises ScenarioError."""
+        if stop.reason is not reason:
+            self.fail(f"waited for {what}", stop)
+
+    def fail(self, text: str, stop: Stop) -> Never:
+        """Break off: raise ScenarioError with how the machine stands and what the guest said last."""
+        self.log("host", text)
+        tail = "\n".join(self.machine.console.text().splitlines()[-_CONSOLE_TAIL:])
+        raise ScenarioError(f"{text}: {describe(self.machine, stop)}\nThe guest's last words:\n{tail}")
+
+    # Inside.
+
+    def _tell_offences(self) -> None:
+        """Make findings of what the sanitizer has found since it was last asked."""
+        sanitizer = self.machine.sanitizer
+        if sanitizer is not None:
+            for offence in sanitizer.findings[self._offences_told :]:
+                self.world.find(sanitizer.headline(offence))
+            self._offences_told = len(sanitizer.findings)
+
+    def _cut(self, text: str) -> None:
+        if self.disk is not None:
+            self.world.disk = self.disk.after_power_cut(self.world.cached_writes_kept(self.disk))
+        self._end(text)
+
+    def _raise_power_cut(self) -> Never:
+        raise PowerCutError(f"power cut at {self.ns / MS:.6f} ms")
+
+    def _end(self, text: str) -> None:
+        self.log("host", text)
+        if self.disk is not None and self.stop is not None:
+            self.world.disk = bytes(self.disk.data)
+        self.on = False
