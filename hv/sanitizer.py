@@ -41,6 +41,7 @@ RESUME_ENTRY = "hibernate_resume_entry"
 COPIERS = frozenset({"swsusp_save"})
 """Functions of the kernel that copy pages whatever is in them."""
 
+_RA, _FP = 1, 8
 _GIVEN, _LOST, _STALE = 1, 2, 3
 """What a page is: the host's, or back without its contents, or not brought by the image. 0 is ordinary."""
 
@@ -72,7 +73,7 @@ _CONTENTS_GONE = {_LOST: Offence.LOST, _STALE: Offence.STALE}
 
 @dataclass
 class Finding:
-    """One offence at one place in the guest; it may be committed many times.
+    """One offence of one of the guest's functions; it may be committed many times.
 
     Attributes:
         offence: what.
@@ -115,7 +116,9 @@ class Sanitizer:
         self._memory = memory
         self._symbols = symbols
         self._stopped_by: Finding | None = None
-        self._known: dict[tuple[object, ...], Finding] = {}
+        self._known: dict[tuple[Offence, object], Finding] = {}
+        self._places: dict[int, object] = {}
+        self._copying: dict[tuple[tuple[int, ...], int], bool] = {}
         self._pages = np.zeros(memory.size // PAGE_SIZE, np.uint8)
         self._balloon: Balloon | None = None
         for device in devices:
@@ -145,7 +148,10 @@ class Sanitizer:
 
     def functions(self, finding: Finding) -> list[str]:
         """Return the names of the guest's functions at a finding, innermost first."""
-        found = (self._symbols.function(frame.address - frame.is_return) for frame in finding.frames)
+        return self._names(finding.frames)
+
+    def _names(self, frames: Iterable[Frame]) -> list[str]:
+        found = (self._symbols.function(frame.address - frame.is_return) for frame in frames)
         return [function.name for function in found if function]
 
     def headline(self, finding: Finding) -> str:
@@ -162,13 +168,13 @@ class Sanitizer:
         trace = (f" {describe_frame(self._symbols, frame)}" for frame in finding.frames)
         return "\n".join([self.headline(finding), "Call trace:", *trace])
 
-    def _note(self, offence: Offence, ns: int, address: int, place: tuple[int, ...]) -> Finding:
+    def _note(self, offence: Offence, ns: int, address: int, place: object) -> Finding:
         """Count an offence of the guest as it stands; `place` tells one in the guest's code from another."""
-        finding = self._known.get((offence, *place))
+        finding = self._known.get((offence, place))
         if finding is None:
             frames = tuple(backtrace(self._hart, self._memory, self._symbols))
             finding = Finding(offence, ns, frames, address, np.zeros(len(self._pages), np.bool_))
-            self._known[(offence, *place)] = finding
+            self._known[offence, place] = finding
             self.findings.append(finding)
             if self._mode is Mode.STOP:
                 self._stopped_by = finding
@@ -186,13 +192,24 @@ class Sanitizer:
             if access.kind is AccessKind.STORE:
                 return False
             offence = _CONTENTS_GONE[state]
-        finding = self._note(offence, access.ns, access.address, (self._hart.pc,))
+        finding = self._note(offence, access.ns, access.address, self._place(self._hart.pc))
         finding.pages[access.page] = True
         return self._stopped_by is not None
 
+    def _place(self, pc: int) -> object:
+        """Return what tells one piece of the guest's code from another: its function, or else its page."""
+        if pc not in self._places:
+            function = self._symbols.function(pc)
+            self._places[pc] = function.name if function else pc // PAGE_SIZE
+        return self._places[pc]
+
     def _copies(self) -> bool:
-        function = self._symbols.function(self._hart.pc)
-        return function is not None and function.name in COPIERS
+        """Whether one of `COPIERS`, or a function that it calls (memcpy), is at work."""
+        place = tuple(self._hart.x(register) for register in (_RA, _FP)), self._hart.pc
+        if place not in self._copying:
+            frames = backtrace(self._hart, self._memory, self._symbols)[:2]
+            self._copying[place] = not COPIERS.isdisjoint(self._names(frames))
+        return self._copying[place]
 
     def _resumed(self) -> None:
         """The kernel wakes up from its image: what it did not bring is stale."""
