@@ -270,7 +270,7 @@ void image_loader_free(struct image_loader *loader)
 	kfree(loader);
 }
 
-static int read_info(struct image_loader *loader)
+static int read_info(struct image_loader *loader, u32 crc32)
 {
 	void *page = get_zeroed_page(GFP_KERNEL);
 	int err;
@@ -280,14 +280,20 @@ static int read_info(struct image_loader *loader)
 	err = bdev_rw_page(loader->bdev, REQ_OP_READ, swap_sector(loader->next_page++), page);
 	memcpy(&loader->info, page, sizeof(loader->info));
 	free_page(page);
-	return err ? err : swsusp_info_check(&loader->info);
+	if (!err)
+		err = swsusp_info_check(&loader->info);
+	if (!err && loader->info.crc32 != crc32) {
+		pr_err("PM: Image mismatch: not the image that the swap header names\n");
+		err = -EINVAL;
+	}
+	return err;
 }
 
 /*
- * Reads the image that starts at a page of the device, and verifies all of it. 0 and *loaded, ready for
+ * Reads the image that a marked header names, and verifies all of it. 0 and *loaded, ready for
  * image_jump(); -EINVAL for one that is damaged or not ours, -ENOMEM, or the device's error.
  */
-int image_load(struct block_device *bdev, u64 image_page, struct image_loader **loaded)
+int image_load(struct block_device *bdev, const union swap_header *header, struct image_loader **loaded)
 {
 	struct image_loader *loader = kzalloc(sizeof(*loader), GFP_KERNEL);
 	int err;
@@ -295,7 +301,7 @@ int image_load(struct block_device *bdev, u64 image_page, struct image_loader **
 	if (!loader)
 		return -ENOMEM;
 	loader->bdev = bdev;
-	loader->next_page = image_page;
+	loader->next_page = header->swsusp.image;
 	loader->pbe_tail = &loader->pbe_list;
 	INIT_LIST_HEAD(&loader->taken);
 	INIT_LIST_HEAD(&loader->safe);
@@ -303,7 +309,9 @@ int image_load(struct block_device *bdev, u64 image_page, struct image_loader **
 	loader->zero_bm = pfn_bitmap_alloc();
 	loader->claimed_bm = pfn_bitmap_alloc();
 
-	err = loader->wanted_bm && loader->zero_bm && loader->claimed_bm ? read_info(loader) : -ENOMEM;
+	err = loader->wanted_bm && loader->zero_bm && loader->claimed_bm ? 0 : -ENOMEM;
+	if (!err)
+		err = read_info(loader, header->swsusp.image_crc32);
 	if (!err)
 		err = read_list(loader);
 	if (!err)

@@ -115,9 +115,11 @@ union swap_header {
 		u32 nr_badpages;
 	} info;
 	struct {
-		char reserved[PAGE_SIZE - 2 * SWAP_SIG_SIZE - sizeof(u64)];
+		char reserved[PAGE_SIZE - 2 * SWAP_SIG_SIZE - sizeof(u64) - 2 * sizeof(u32)];
 		u64 image; /* page number of the swsusp_info */
+		u32 image_crc32; /* the swsusp_info's own: of all images that were ever here, this one */
 		char orig_sig[SWAP_SIG_SIZE];
+		u32 crc32; /* of all before this field, while there is an image */
 		char sig[SWAP_SIG_SIZE];
 	} __packed swsusp;
 };
@@ -135,6 +137,15 @@ static inline u64 swap_sector(u64 page)
 	return page * SECTORS_PER_PAGE;
 }
 
+/* ---- the mark in the header (swap.c) ---- */
+
+/* Reads the header. 0 when it is marked, whole or damaged; -ENODATA when there is no image. */
+int swsusp_check(struct block_device *bdev, union swap_header *header);
+/* 0 for a mark that is whole, else -EINVAL, with the reason in the log. */
+int swsusp_check_mark(const union swap_header *header);
+/* Ordinary swap again, on the medium when this returns 0. */
+int swsusp_unmark(struct block_device *bdev, union swap_header *header);
+
 /* ---- many pages at once to or from a device (bio_batch.c) ---- */
 
 struct bio_batch;
@@ -149,7 +160,7 @@ int bio_batch_end(struct bio_batch *batch);
 
 struct image_loader;
 
-int image_load(struct block_device *bdev, u64 image_page, struct image_loader **loaded);
+int image_load(struct block_device *bdev, const union swap_header *header, struct image_loader **loaded);
 void image_loader_free(struct image_loader *loader);
 __noreturn void image_jump(struct image_loader *loader);
 

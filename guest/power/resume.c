@@ -20,30 +20,6 @@
 #include "string.h"
 #include "syscore_ops.h"
 
-/* 0 with the image's page number; -ENODATA when there is no image. */
-static int swsusp_check(struct block_device *bdev, union swap_header *header)
-{
-	int err = bdev_rw_page(bdev, REQ_OP_READ, 0, header);
-
-	if (err)
-		return err;
-	return strncmp(header->swsusp.sig, HIBERNATE_SIG, SWAP_SIG_SIZE) ? -ENODATA : 0;
-}
-
-/* Ordinary swap again. */
-static int swsusp_unmark(struct block_device *bdev, union swap_header *header)
-{
-	int err;
-
-	memcpy(header->swsusp.sig, header->swsusp.orig_sig, SWAP_SIG_SIZE);
-	err = bdev_rw_page(bdev, REQ_OP_WRITE, 0, header);
-	if (!err)
-		err = blkdev_issue_flush(bdev);
-	if (err)
-		pr_err("PM: %s: the image's mark cannot be removed: error %d\n", bdev->name, err);
-	return err;
-}
-
 /* Makes way for the image; comes back only with an error, with everything running again. */
 static int hibernation_restore(struct image_loader *loader)
 {
@@ -59,9 +35,12 @@ static int hibernation_restore(struct image_loader *loader)
 static int load_image_and_restore(struct block_device *bdev, union swap_header *header)
 {
 	struct image_loader *loader = NULL;
-	int err = image_load(bdev, header->swsusp.image, &loader);
-	int unmark_err = swsusp_unmark(bdev, header);
+	int err = swsusp_check_mark(header);
+	int unmark_err;
 
+	if (!err)
+		err = image_load(bdev, header, &loader);
+	unmark_err = swsusp_unmark(bdev, header);
 	/* An image whose mark stays would be resumed a second time. */
 	if (!err)
 		err = unmark_err;

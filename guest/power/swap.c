@@ -6,7 +6,9 @@
  *	then		the list of pages, then the data pages
  *
  * The disk tells the truth at every moment: everything but the header is written and flushed first, and
- * the header, in one sector write, turns it into an image. Before that the area is ordinary swap.
+ * the header, in one sector write, turns it into an image. Before that the area is ordinary swap. Checksums
+ * form a chain: the header's is over itself and names the swsusp_info by its own, which has those of the
+ * list and of the data. So no part of one image is ever taken for another's.
  *
  * Linux: kernel/power/swap.c.
  */
@@ -86,8 +88,53 @@ static int write_image(const struct swap_info *area, struct swsusp_info *info)
 	return err ? err : blkdev_issue_flush(bdev);
 }
 
-/* From here on the next boot resumes. */
-static int mark_swapfile(struct block_device *bdev, union swap_header *header)
+/* ---- the mark ---- */
+
+static int write_header(struct block_device *bdev, union swap_header *header)
+{
+	int err = bdev_rw_page(bdev, REQ_OP_WRITE, 0, header);
+
+	return err ? err : blkdev_issue_flush(bdev);
+}
+
+static u32 header_crc32(const union swap_header *header)
+{
+	return crc32(0, header, offsetof(union swap_header, swsusp.crc32));
+}
+
+int swsusp_check(struct block_device *bdev, union swap_header *header)
+{
+	int err = bdev_rw_page(bdev, REQ_OP_READ, 0, header);
+
+	if (err)
+		return err;
+	return strncmp(header->swsusp.sig, HIBERNATE_SIG, SWAP_SIG_SIZE) ? -ENODATA : 0;
+}
+
+int swsusp_check_mark(const union swap_header *header)
+{
+	if (header->swsusp.crc32 == header_crc32(header))
+		return 0;
+	pr_err("PM: Image mismatch: checksum of the swap header\n");
+	return -EINVAL;
+}
+
+int swsusp_unmark(struct block_device *bdev, union swap_header *header)
+{
+	int err;
+
+	memcpy(header->swsusp.sig, header->swsusp.orig_sig, SWAP_SIG_SIZE);
+	err = write_header(bdev, header);
+	if (err)
+		pr_err("PM: %s: the image's mark cannot be removed: error %d\n", bdev->name, err);
+	return err;
+}
+
+/*
+ * From here on the next boot resumes. A mark whose write or flush failed may be on the disk all the same,
+ * and this system is about to live on: it must not stay there.
+ */
+static int mark_swapfile(struct block_device *bdev, union swap_header *header, const struct swsusp_info *info)
 {
 	int err = bdev_rw_page(bdev, REQ_OP_READ, 0, header);
 
@@ -96,27 +143,34 @@ static int mark_swapfile(struct block_device *bdev, union swap_header *header)
 	memcpy(header->swsusp.orig_sig, header->swsusp.sig, SWAP_SIG_SIZE);
 	memcpy(header->swsusp.sig, HIBERNATE_SIG, SWAP_SIG_SIZE);
 	header->swsusp.image = IMAGE_PAGE;
-	err = bdev_rw_page(bdev, REQ_OP_WRITE, 0, header);
-	return err ? err : blkdev_issue_flush(bdev);
+	header->swsusp.image_crc32 = info->crc32;
+	header->swsusp.crc32 = header_crc32(header);
+	err = write_header(bdev, header);
+	if (err)
+		swsusp_unmark(bdev, header);
+	return err;
 }
+
+/* ---- the whole ---- */
 
 static int swap_commit(void)
 {
 	const struct swap_info *area = swap_area();
-	void *page;
+	union swap_header *header;
+	struct swsusp_info *info;
 	int err;
 
 	if (!area) {
 		pr_err("PM: Cannot find swap device, try swapon\n");
 		return -ENODEV;
 	}
-	page = get_zeroed_page(GFP_KERNEL);
-	if (!page)
-		return -ENOMEM;
-	err = write_image(area, page);
+	info = get_zeroed_page(GFP_KERNEL);
+	header = get_zeroed_page(GFP_KERNEL);
+	err = info && header ? write_image(area, info) : -ENOMEM;
 	if (!err)
-		err = mark_swapfile(area->bdev, page);
-	free_page(page);
+		err = mark_swapfile(area->bdev, header, info);
+	free_page(header);
+	free_page(info);
 	if (err)
 		pr_err("PM: Saving the image failed: error %d\n", err);
 	else
