@@ -5,8 +5,8 @@ the same dates. Reading TIME_LOW latches the high half for TIME_HIGH. Writing AL
 drivers write ALARM_HIGH first; a time that is already past fires at once. An armed alarm keeps its moment
 of virtual time when the guest then sets the clock.
 
-The device has no thread: whoever runs the machine asks `next_deadline_ns()` and calls `advance()` when it
-is due.
+The device has no thread: whoever runs the machine is told when an alarm is armed, asks `next_deadline_ns()`
+and calls `advance()` when it is due.
 
 Source: Android's GOLDFISH-VIRTUAL-HARDWARE.TXT; QEMU's `hw/rtc/goldfish_rtc.c`; Linux's `rtc-goldfish.c`.
 """
@@ -40,12 +40,19 @@ _DISARMED = -1
 
 
 class GoldfishRtc(RegisterDevice):
-    """The clock. `now_ns` tells virtual time, in ns since the machine was switched on."""
+    """The clock.
 
-    def __init__(self, irq: IrqLine, now_ns: Callable[[], int]) -> None:
+    Args:
+        irq: its interrupt.
+        now_ns: tells virtual time, in ns since the machine was switched on.
+        armed: called in the guest's store that arms an alarm.
+    """
+
+    def __init__(self, irq: IrqLine, now_ns: Callable[[], int], armed: Callable[[], None]) -> None:
         super().__init__(RTC_SIZE, RTC_REGISTERS)
         self._irq = irq
         self._now_ns = now_ns
+        self._armed = armed
         self._offset = RTC_EPOCH_NS
         self._time_high = 0
         self._alarm = 0
@@ -92,6 +99,7 @@ class GoldfishRtc(RegisterDevice):
             self._fire()
         else:
             self._deadline = min(self._now_ns() + self._alarm - time, _MASK)
+            self._armed()
 
     def read_alarm_high(self) -> int:
         """High half of the alarm."""

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from devices.state import Fields, State
 
-LINE_MAX = 1 << 24
-"""Bytes of an unfinished line that a saved state may have."""
+LINE_MAX = 4096
+"""Bytes of a line; a longer one is broken, or a guest that never ends its line would fill the host."""
 
 
 class Line(NamedTuple):
@@ -53,13 +53,18 @@ class Console:
         if not self._current:
             self._started_ns = self._now_ns()
         if byte == 0x0A:
-            self.lines.append(Line(self._started_ns, self.partial))
-            self._current.clear()
-            self._passed_over = False
+            self._end_line()
             return
         self._current.append(byte)
         if self._look():
             self._stop()
+        if len(self._current) == LINE_MAX:
+            self._end_line()
+
+    def _end_line(self) -> None:
+        self.lines.append(Line(self._started_ns, self.partial))
+        self._current.clear()
+        self._passed_over = False
 
     @property
     def partial(self) -> str:
@@ -96,7 +101,7 @@ class Console:
     def restore(self, state: object) -> None:
         """Go on from a saved line, with nothing before it and no watch; raises StateError."""
         fields = Fields(state, "console", ("line", "started_ns"))
-        line = fields.data("line", 0, LINE_MAX)
+        line = fields.data("line", 0, LINE_MAX - 1)
         started_ns = fields.integer("started_ns", 0, (1 << 63) - 1)
         self._current[:] = line
         self._started_ns = started_ns

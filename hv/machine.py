@@ -247,8 +247,7 @@ class Machine:
         Args:
             until_ns: virtual time at which the budget is spent.
             until: the caller's condition, looked at before the first instruction and then each time a device
-            was
-                written to or a watched console line came.
+                was written to or a watched console line came.
 
         Returns:
             How it ended. An IDLE machine needs input from the host: nothing in it will ever happen by itself.
@@ -264,9 +263,9 @@ class Machine:
             soon = min(until_ns, self.now_ns + SIGNALS_NS)
             stop = self.hart.run(soon if due is None else min(soon, due))
             signals.deliver()
-            if stop is HartStop.IDLE and due is not None and due <= until_ns:
-                self.hart.advance(due)
-                stop = HartStop.REQUESTED
+            if stop is HartStop.IDLE and due is not None:
+                self.hart.advance(min(due, until_ns))
+                stop = HartStop.BUDGET
             self._rtc.advance(self.now_ns)
             while self._agenda and self._agenda[0][0] <= self.now_ns:
                 heapq.heappop(self._agenda)[-1]()
@@ -434,7 +433,7 @@ class Machine:
         plic = Plic(board.PLIC_SOURCES, (_HartLine(hart, MEIP), _HartLine(hart, SEIP)))
         self.console = Console(lambda: hart.now_ns, hart.request_stop)
         self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
-        self._rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns)
+        self._rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns, hart.request_stop)
         clint = Clint(hart, _HartLine(hart, MSIP))
         bus.attach("test finisher", board.TEST, Power(self._request))
         bus.attach("RTC", board.RTC, self._rtc)

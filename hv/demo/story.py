@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from hv import board, books
 from hv.demo import stages
@@ -126,7 +127,8 @@ def show_verdict(ledger: Ledger, out: Console) -> bool:
         )
     findings = list(ledger.findings())
     for finding in findings:
-        out.print(f"[red]finding[/] ({finding.label}): {finding.text}", highlight=False)
+        # A text of the guest's making is no markup.
+        out.print(Text.assemble(("finding", "red"), f" ({finding.label}): {finding.text}"))
     if not findings:
         workload = ledger.endings[-1].workload
         size = workload.pages * board.PAGE_SIZE // board.MIB

@@ -87,7 +87,7 @@ def _rtc() -> Bench:
         now += choice << 26
         rtc.advance(now)
 
-    rtc = GoldfishRtc(wire, lambda: now)
+    rtc = GoldfishRtc(wire, lambda: now, lambda: None)
     return Bench(rtc, [wire], host)
 
 

@@ -62,9 +62,13 @@ class Terminal:
         self._settings = termios.tcgetattr(self._ours)
         self._seen = 0
         self.text = ""
-        streams = dict.fromkeys(("stdin", "stdout", "stderr"), self._theirs)
         self.process = subprocess.Popen(
-            [SCRIPT, *arguments], start_new_session=True, preexec_fn=_take_terminal, **streams
+            [SCRIPT, *arguments],
+            stdin=self._theirs,
+            stdout=self._theirs,
+            stderr=self._theirs,
+            start_new_session=True,
+            preexec_fn=_take_terminal,
         )
 
     @property
@@ -75,7 +79,7 @@ class Terminal:
     def cpu_s(self) -> float:
         """Seconds of CPU that the command has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return float(int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def type(self, keys: str) -> None:
         """Press keys."""

@@ -49,7 +49,7 @@ class OurBoard:
         self.uart = Uart(self._taps[board.UART.irq], self.sent.append)
         self._devices: list[tuple[board.Region, MmioDevice]] = [
             (board.TEST, Power(self.requests.append)),
-            (board.RTC, GoldfishRtc(self._taps[board.RTC.irq], lambda: 0)),
+            (board.RTC, GoldfishRtc(self._taps[board.RTC.irq], lambda: 0, lambda: None)),
             (board.CLINT, Clint(StoppedTimer(), Wire())),
             (board.PLIC, plic),
             (board.UART, self.uart),

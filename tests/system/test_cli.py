@@ -70,6 +70,13 @@ def here(files: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return files
 
 
+def property_of(tree: bytes, path: str, name: str) -> bytes:
+    """Return a property of a node in a flattened device tree."""
+    node = decode(tree).root.find(path)
+    assert node is not None
+    return node.properties[name]
+
+
 REFUSED = [
     # What is booted.
     ("run -kernel nosuch", "kernel nosuch: no such file; check the path"),
@@ -185,7 +192,7 @@ def test_bytes_that_are_no_text(run: Run, here: Path) -> None:
     """File names and command lines are the user's bytes, UTF-8 or not."""
     assert run("run", "-kernel", os.fsdecode(b"no\xff")).err.endswith(": no such file; check the path\n")
     assert run("dtb", "dump", "-append", os.fsdecode(b"x=\xff"), "-o", here / "tree").status == 0
-    assert decode((here / "tree").read_bytes()).root.find("/chosen").properties["bootargs"] == b"x=\xff\0"
+    assert property_of((here / "tree").read_bytes(), "/chosen", "bootargs") == b"x=\xff\0"
 
 
 def test_what_the_host_cannot_give(tmp_path: Path) -> None:
@@ -282,13 +289,11 @@ def test_a_guest_that_does_not_sleep(run: Run, tmp_path: Path) -> None:
 def test_device_tree(run: Run, tmp_path: Path) -> None:
     """`dtb dump` writes the tree that the options make, to a file or a pipe, and never to a terminal."""
     done = run("dtb", "dump", "-m", "1G", "-append", "quiet")
-    tree = decode(done.out.encode("latin-1"))
-    assert tree.root.find("/chosen").properties["bootargs"] == b"quiet\0"
-    assert tree.root.find("/memory@80000000").properties["reg"] == struct.pack(
-        ">2Q", board.DRAM_BASE, board.GIB
-    )
+    tree = done.out.encode("latin-1")
+    assert property_of(tree, "/chosen", "bootargs") == b"quiet\0"
+    assert property_of(tree, "/memory@80000000", "reg") == struct.pack(">2Q", board.DRAM_BASE, board.GIB)
     assert run("dtb", "dump", "-m", "1G", "-append", "quiet", "-o", tmp_path / "tree") == (0, "", "")
-    assert (tmp_path / "tree").read_bytes() == done.out.encode("latin-1")
+    assert (tmp_path / "tree").read_bytes() == tree
     with terminal("dtb", "dump") as screen:
         screen.expect("^thawvisor: the tree is binary: give -o FILE, or pipe it")
         assert screen.wait() == 2

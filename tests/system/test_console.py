@@ -86,7 +86,7 @@ def test_a_signal_restores_the_terminal(number: signal.Signals) -> None:
 
 def test_ctrl_c_ends_a_guest_in_a_pipe(tmp_path: Path) -> None:
     """Without a terminal in raw mode SIGINT is for us: it ends a busy guest at once, whatever it does."""
-    command = [SCRIPT, "hibernate", "-m", "1G", "--type", "touch 900M", tmp_path / "image"]
+    command = [str(SCRIPT), "hibernate", "-m", "1G", "--type", "touch 900M", str(tmp_path / "image")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout is not None
     while not process.stdout.readline().startswith(b"thaw:0> touch"):

@@ -18,7 +18,10 @@ class Bench:
     def __init__(self, now: int = 0) -> None:
         self.now = now
         self.irq = Wire()
-        self.rtc = GoldfishRtc(self.irq, lambda: self.now)
+        self.announced: list[int | None] = []
+        self.rtc = GoldfishRtc(
+            self.irq, lambda: self.now, lambda: self.announced.append(self.rtc.next_deadline_ns())
+        )
 
     def time(self) -> int:
         """Read the clock as drivers do, low half first."""
@@ -58,11 +61,12 @@ def test_time_high_belongs_to_the_last_read_of_time_low() -> None:
 
 @given(now=NS, delay=st.integers(1, 1 << 62))
 def test_an_alarm_is_due_at_its_moment_and_not_before(now: int, delay: int) -> None:
-    """The device names the virtual time of its alarm, raises the wire exactly then, and once."""
+    """The device announces the virtual time of its alarm, raises the wire exactly then, and once."""
     bench = Bench(now)
     bench.rtc.write(IRQ_ENABLED, 4, 1)
     bench.set_pair(ALARM_LOW, bench.time() + delay)
     assert bench.rtc.next_deadline_ns() == now + delay
+    assert bench.announced == [now + delay]
     assert bench.rtc.read(ALARM_STATUS, 4) == 1
     bench.advance(now + delay - 1)
     assert not bench.irq.level
