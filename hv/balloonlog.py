@@ -2,6 +2,7 @@
 
 A request is noted when the device takes it, which is at the end of the block that stored to QueueNotify: the
 store itself has returned to its caller by then, and the functions that wanted the request are all there.
+With the toy kernel's symbols it is also noted who marks a page as offline or as the guest's own again.
 """
 
 from collections.abc import Iterator
@@ -10,19 +11,26 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from devices.memory import PAGE_SIZE, GuestMemory
+from devices.memory import PAGE_SIZE, GuestMemory, Pages
 from devices.virtio import kernels
 from devices.virtio.balloon import Balloon
 from devices.virtio.queue import Batch, Virtqueue
 from hv.backtrace import Frame, backtrace
 from hv.cpu import Hart
+from hv.guestpages import BooksError, Vmcoreinfo
 from hv.symbols import Symbols
 
 INFLATE = 0
 DEFLATE = 1
 """Numbers of the balloon's queues (virtio 1.4, "Traditional Memory Balloon Device", Virtqueues)."""
 
+MARKERS = ("__SetPageOffline", "__ClearPageOffline")
+"""The toy kernel's functions that take a page into the balloon's books and out of them."""
+
 _PFN_BYTES = 4
+_RA, _FP, _A0 = 1, 8, 10
+_STACK_BYTES = 512
+"""More of the stack than this need not be the same for two call traces to be taken for one."""
 
 
 def requested_pfns(batch: Batch) -> npt.NDArray[np.int64]:
@@ -58,8 +66,22 @@ class Request(NamedTuple):
     frames: tuple[Frame, ...]
 
 
+class Blame(NamedTuple):
+    """Who was the last to do something with some pages.
+
+    Attributes:
+        ns: virtual time, of the first of them.
+        frames: the guest's functions, innermost first; none where nobody was seen.
+        pages: which pages of RAM.
+    """
+
+    ns: int
+    frames: tuple[Frame, ...]
+    pages: Pages
+
+
 class BalloonLog:
-    """Notes the requests of one balloon from now on (a `QueueWatcher`).
+    """Notes what becomes of the pages of one balloon from now on (a `QueueWatcher`).
 
     Attributes:
         requests: in order of time.
@@ -70,27 +92,62 @@ class BalloonLog:
         self._hart = hart
         self._memory = memory
         self._symbols = symbols
+        self._traces: list[tuple[Frame, ...]] = [()]
+        self._known: dict[bytes, int] = {}
+        self._who = np.zeros(memory.size // PAGE_SIZE, np.int32)  # which of the traces
+        self._when = np.zeros(memory.size // PAGE_SIZE, np.int64)
+        self._info: Vmcoreinfo | None = None
         balloon.watchers.append(self)
+        for name in MARKERS:
+            address = symbols.virtual_address(name)
+            if address is not None:
+                hart.add_tracepoint(address, self._marked)
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
         """Note a batch."""
-        frames = tuple(backtrace(self._hart, self._memory, self._symbols))
-        self.requests.append(
-            Request(queue.index == INFLATE, self._hart.now_ns, requested_pages(batch), frames)
-        )
+        pages = requested_pages(batch)
+        trace = self._trace()
+        self._enter(pages, trace)
+        self.requests.append(Request(queue.index == INFLATE, self._hart.now_ns, pages, self._traces[trace]))
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
         """Nothing: the request was noted when it came."""
 
-    def last(self, pages: npt.NDArray[np.bool_]) -> Iterator[tuple[Request, npt.NDArray[np.bool_]]]:
-        """Yield the last request about each of some pages, with the pages that it is the last for."""
-        left = pages.copy()
-        for request in reversed(self.requests):
-            here = np.zeros_like(left)
-            here[request.pages] = True
-            here &= left
-            if here.any():
-                yield request, here
-                left &= ~here
-            if not left.any():
-                return
+    def blame(self, pages: Pages) -> Iterator[Blame]:
+        """Divide pages by the functions that were the last to do something with them."""
+        for trace in np.unique(self._who[pages]).tolist():
+            part = pages & (self._who == trace)
+            yield Blame(int(self._when[part].min()), self._traces[trace], part)
+
+    def _enter(self, pages: npt.NDArray[np.int64] | int, trace: int) -> None:
+        self._who[pages] = trace
+        self._when[pages] = self._hart.now_ns
+
+    def _marked(self) -> None:
+        """The guest is about to mark a page as offline, or as no longer so."""
+        try:
+            self._info = self._info or Vmcoreinfo(self._memory, self._symbols)
+            page = self._info.page_of_struct(self._hart.x(_A0))
+        except BooksError:
+            return  # another kernel with functions of these names
+        self._enter(page, self._trace())
+
+    def _trace(self) -> int:
+        """Return the number of the guest's call trace at this moment; equal ones are walked once."""
+        registers = (self._hart.pc, self._hart.x(_RA), self._hart.x(_FP))
+        key = b"".join(register.to_bytes(8, "little") for register in registers) + self._stack(registers[-1])
+        if key not in self._known:
+            trace = tuple(backtrace(self._hart, self._memory, self._symbols))
+            if trace not in self._traces:
+                self._traces.append(trace)
+            self._known[key] = self._traces.index(trace)
+        return self._known[key]
+
+    def _stack(self, fp: int) -> bytes:
+        """Return the stack from a frame pointer upwards, as much as says who called whom."""
+        if self._info is None:
+            return self._hart.now_ns.to_bytes(8, "little")  # nothing is equal yet
+        try:
+            return self._info.read(fp - 16, _STACK_BYTES).tobytes()
+        except BooksError:
+            return b""

@@ -76,6 +76,14 @@ class Vmcoreinfo:
         """The physical address of one in the linear map."""
         return address - self["NUMBER(PAGE_OFFSET)"]
 
+    def page_of_struct(self, address: int) -> int:
+        """The number of the page in RAM whose struct page is at a virtual address; raises BooksError."""
+        index, rest = divmod(address - self.word(self.symbol("mem_map")), self["SIZE(page)"])
+        page = self.word(self.symbol("min_low_pfn")) - self.memory.base // PAGE_SIZE + index
+        if rest or not 0 <= page < self.memory.size // PAGE_SIZE:
+            raise BooksError(f"no struct page is at {address:#x}")
+        return page
+
     def word(self, address: int) -> int:
         """The 64 bits at a virtual address of the linear map."""
         return int.from_bytes(self.read(address, _WORD), "little")

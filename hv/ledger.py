@@ -15,7 +15,6 @@ Nothing is compared with an earlier entry: what is wrong is wrong at one moment.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
 from enum import Enum
 from typing import NamedTuple
 
@@ -23,7 +22,6 @@ import numpy as np
 
 from devices.memory import PAGE_SIZE, Pages
 from devices.virtio.queue import Batch, Virtqueue
-from hv.backtrace import Frame
 from hv.balloonlog import INFLATE, BalloonLog, requested_pages
 from hv.guestpages import BooksError, GuestPages, Vmcoreinfo, reachable_pages, snapshot_pages
 from hv.machine import Machine
@@ -69,9 +67,9 @@ class Finding(NamedTuple):
     Attributes:
         kind: its name.
         label: the entry that it was found in.
-        ns: virtual time of the last request about the pages; of the entry where there was none.
+        ns: virtual time at which the pages were last moved; of the entry where nobody was seen to.
         pages: which pages of RAM.
-        functions: the guest's functions behind that request, innermost first.
+        functions: the guest's functions that moved them, innermost first.
         text: all of it in one line.
     """
 
@@ -213,26 +211,14 @@ class Ledger:
         return known if copies is None else known | copies
 
     def _find(self, kind: Kind, entry: Entry, pages: Pages, text: str) -> None:
-        """Enter findings for pages that were right in the last entry, one for each request behind them."""
+        """Enter findings for pages that were right in the last entry, one for each mover of them."""
         new = pages & ~self._known[kind, text]
         self._known[kind, text] = pages.copy()
-        for ns, frames, part in self._blame(new, entry.ns):
-            names = [self._symbols.function(frame.address - frame.is_return) for frame in frames]
+        for blame in self.log.blame(new):
+            names = [self._symbols.function(frame.address - frame.is_return) for frame in blame.frames]
             functions = tuple(name.name for name in names if name)
-            where = describe_pages(part, self._machine.memory.base // PAGE_SIZE)
-            by = f" (last asked for at {ns / 1e6:.6f} ms by {' < '.join(functions)})" if functions else ""
+            ns = blame.ns if blame.frames else entry.ns
+            where = describe_pages(blame.pages, self._machine.memory.base // PAGE_SIZE)
+            by = f" (last moved at {ns / 1e6:.6f} ms by {' < '.join(functions)})" if functions else ""
             line = f"{entry.label}: {kind.value}: {where}: {text}{by}"
-            self._findings.append(Finding(kind, entry.label, ns, part, functions, line))
-
-    def _blame(self, pages: Pages, now: int) -> Iterator[tuple[int, tuple[Frame, ...], Pages]]:
-        """Divide pages by the functions that asked for them last; those that nobody asked for come last."""
-        groups: dict[tuple[Frame, ...], tuple[int, Pages]] = {}
-        left = pages.copy()
-        for request, part in self.log.last(pages):
-            ns, together = groups.get(request.frames, (request.ns, self._nothing()))
-            groups[request.frames] = min(ns, request.ns), together | part
-            left &= ~part
-        for frames, (ns, together) in groups.items():
-            yield ns, frames, together
-        if left.any():
-            yield now, (), left
+            self._findings.append(Finding(kind, entry.label, ns, blame.pages, functions, line))

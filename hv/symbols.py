@@ -93,12 +93,17 @@ class SymbolTable:
 
     def address(self, name: str) -> int | None:
         """Return the physical address of a function or variable, or None when there is none of that name."""
+        virtual = self.virtual_address(name)
+        return None if virtual is None else self._physical(virtual)
+
+    def virtual_address(self, name: str) -> int | None:
+        """Return the virtual address of a function or variable, or None when there is none of that name."""
         wanted = b"\0" + name.encode() + b"\0"
         at = self._strings.find(wanted)
         while at >= 0:
             found = self._symbols[(self._symbols["name"] == at + 1) & (self._symbols["shndx"] != SHN_UNDEF)]
             if len(found):
-                return self._physical(int(found["value"][0]))
+                return int(found["value"][0])
             at = self._strings.find(wanted, at + 1)
         return None
 
@@ -139,6 +144,11 @@ class Symbols:
     def address(self, name: str) -> int | None:
         """Return the physical address of a function or variable, or None when no image has one so called."""
         found = (table.address(name) for table in self._tables)
+        return next((address for address in found if address is not None), None)
+
+    def virtual_address(self, name: str) -> int | None:
+        """Return the virtual address of a function or variable, or None when no image has one so called."""
+        found = (table.virtual_address(name) for table in self._tables)
         return next((address for address in found if address is not None), None)
 
     def function(self, address: int) -> Function | None:
