@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 
 from hv import books
 from hv.hibernate import Carrier
-from hv.scenario.run import Run, ScenarioError
+from hv.scenario.drive import ScenarioError
+from hv.scenario.run import Run
 from hv.scenario.world import World
 from hv.shell import Workload
 

@@ -2,7 +2,7 @@
 
 import random
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -175,12 +175,31 @@ class World:
 
     # Judging.
 
-    def number(self, option: str, default: int) -> int:
-        """Return an option of the scenario that is a number from 1; raises ConfigError when it is not."""
-        text = self.settings.get(option, str(default))
-        if not text.isdecimal() or int(text) < 1:
-            raise ConfigError(f"--set {option}={text}: give a whole number from 1")
+    def number(self, option: str, most: int, least: int = 1) -> int | None:
+        """Return an option of the scenario that is a number, None when it was not set.
+
+        Raises:
+            ConfigError: it is no whole number from `least` to `most`.
+        """
+        text = self.settings.get(option)
+        if text is None:
+            return None
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ConfigError(f"--set {option}={text}: give a whole number from {least} to {most}")
         return int(text)
+
+    def choice(self, option: str, choices: Sequence[str]) -> Sequence[str]:
+        """Return an option of the scenario that is one of several words, all of them when it was not set.
+
+        Raises:
+            ConfigError: it is another word.
+        """
+        text = self.settings.get(option)
+        if text is None:
+            return choices
+        if text not in choices:
+            raise ConfigError(f"--set {option}={text}: give one of {', '.join(choices)}")
+        return [text]
 
     def check(self, holds: bool, otherwise: str) -> None:
         """Find `otherwise` unless something holds."""

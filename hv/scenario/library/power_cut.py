@@ -1,20 +1,12 @@
 """A power cut at every write and every flush of a hibernation, and of the resume after it."""
 
-from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
-from hv import board
-from hv.errors import ConfigError
-from hv.scenario import Carrier, Case, Run, World, scenario
-from hv.scenario.nextboot import Boot, Sleeper, Verdict, boot_all, tell
-from hv.scenario.recording import Kept, Recording, Survivors
+from hv.scenario import Carrier, Case, World, scenario
+from hv.scenario.nextboot import Boot, Verdict, boot_all, tell
+from hv.scenario.night import Night, record, second_evening
+from hv.scenario.recording import Kept, Survivors
 
-RAM = 32 * board.MIB
-DISK = 8 * board.MIB
-TOUCHED = 64, 96
-"""Pages that the guest has touched in its first sleep, and in its second."""
-TARGET = 256
 STRIDE = 128
 
 OPTIONS = {"cut": "one cut point only", "kept": "dropped, kept or reordered: one fate of the cache only"}
@@ -22,43 +14,26 @@ SWEPT = ("e0", "e4", "discard")
 """Eras of all three kinds: stay inflated, deflate at freeze, discard."""
 
 
-class Night(NamedTuple):
-    """A hibernation and the resume after it, recorded.
-
-    Attributes:
-        recording: of the disk, which held an older image of the same guest.
-        asleep: the cut point when the machine was off.
-        sleeper: who must wake up.
-        skip: operations of the disk in the machine that hibernates, before the recording begins.
-    """
-
-    recording: Recording
-    asleep: int
-    sleeper: Sleeper
-    skip: int
-
-
 @scenario(carriers=(Carrier.SWAP,), eras=SWEPT, options=OPTIONS)
 def power_cut(world: World) -> None:
     """The power goes at each write and flush, and at many sectors between: resumed or fresh, never wrong."""
-    _sweep(world, STRIDE)
+    sweep(world, record(world), STRIDE)
 
 
 @scenario(carriers=(Carrier.SWAP,), eras=SWEPT, options=OPTIONS, campaign=True)
 def power_cut_everywhere(world: World) -> None:
     """The power goes before every single sector and flush: resumed or fresh, never wrong."""
-    _sweep(world, 1)
+    sweep(world, record(world), 1)
 
 
 @scenario(carriers=(Carrier.SWAP,), eras=SWEPT)
 def power_cut_for_real(world: World) -> None:
     """A machine whose power really goes at an operation leaves the disk that the recording predicts."""
-    night = _record(world)
-    world.runs[-1].cut_power()
+    night = record(world)
     recording = night.recording
     cuts = [cut for cut in recording.operations if cut < night.asleep]
     for number, cut in enumerate(cuts, 1):
-        run = _second_evening(world, cut_at=night.skip + number)
+        run = second_evening(world, cut_at=night.skip + number)
         run.start_hibernation()
         run.until_off()
         assert run.disk is not None
@@ -68,38 +43,19 @@ def power_cut_for_real(world: World) -> None:
     world.figure("machines_cut", len(cuts))
 
 
-def _second_evening(world: World, cut_at: int | None = None) -> Run:
-    """Bring a guest that has slept once before the second time."""
-    world.ram, world.disk, world.target = RAM, bytes(DISK), 0
-    world.start(touch=TOUCHED[0], target=TARGET).hibernate()
-    run = world.next(cut_at)
-    run.until_target()
-    run.release()
-    run.touch(TOUCHED[1])
-    return run
+def sweep(world: World, night: Night, every: int) -> None:
+    """Cut the power of a recorded night and boot what each cut leaves.
 
-
-def _record(world: World) -> Night:
-    """Record a guest's second hibernation, and its resume."""
-    run = _second_evening(world)
-    disk = run.disk
-    assert disk is not None
-    before, skip = bytes(disk.data), disk.operations
-    run.hibernate()
-    history = disk.history[skip:]
-    woken = world.next()
-    assert woken.disk is not None
-    recording = Recording(before, [*history, *woken.disk.history])
-    sleeper = Sleeper.of(world, leak=2 * TARGET if world.era.leaks else 0)
-    return Night(recording, Recording(before, history).last, sleeper, skip)
-
-
-def _sweep(world: World, every: int) -> None:
-    night = _record(world)
-    world.runs[-1].cut_power()
+    Args:
+        world: where to tell; its options choose among the cut points.
+        night: what is cut.
+        every: see `Recording.cuts`.
+    """
     recording = night.recording
-    cuts = _chosen(world, recording, every)
-    points = [(cut, kept) for cut in cuts for kept in _fates(world)]
+    only = world.number("cut", recording.last)
+    cuts = recording.cuts(every) if only is None else [only]
+    fates = world.choice("kept", [kept.value for kept in Kept])
+    points = [(cut, Kept(kept)) for cut in cuts for kept in fates]
     left = [recording.survivors(cut, kept, world.seed) for cut, kept in points]
     disks = list(dict.fromkeys(left))
     boots = dict(zip(disks, boot_all(partial(_boot, night), disks, world.jobs), strict=True))
@@ -110,23 +66,6 @@ def _sweep(world: World, every: int) -> None:
         wrong = _wrong(night, cut, boots[survivors])
         if wrong:
             world.find(f"power cut {recording.describe(cut)}: {wrong}; replay: {_command(world, cut, kept)}")
-
-
-def _chosen(world: World, recording: Recording, every: int) -> Sequence[int]:
-    if "cut" not in world.settings:
-        return recording.cuts(every)
-    cut = world.number("cut", 1)
-    if cut > recording.last:
-        raise ConfigError(f"--set cut={cut}: the last cut point is {recording.last}")
-    return [cut]
-
-
-def _fates(world: World) -> Sequence[Kept]:
-    wanted = world.settings.get("kept")
-    fates = [kept for kept in Kept if wanted in (None, kept.value)]
-    if not fates:
-        raise ConfigError(f"--set kept={wanted}: give one of {', '.join(kept.value for kept in Kept)}")
-    return fates
 
 
 def _boot(night: Night, survivors: Survivors) -> Boot:

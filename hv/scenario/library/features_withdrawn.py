@@ -1,0 +1,46 @@
+"""A resuming host whose devices offer less than the guest had agreed on."""
+
+import errno
+
+from devices.virtio.constants import VIRTIO_BALLOON_F_MUST_TELL_HOST, VIRTIO_BLK_F_FLUSH
+from hv.scenario import Carrier, Run, World, scenario
+
+TARGET = 2000
+
+
+@scenario()
+def balloon_features_withdrawn(world: World) -> None:
+    """Without MUST_TELL_HOST the balloon is refused clearly, no page is given, and none is missing."""
+    world.start(touch=2000, target=TARGET).hibernate()
+    woken = world.power_on()
+    woken.balloon.features &= ~(1 << VIRTIO_BALLOON_F_MUST_TELL_HOST)
+    _refused(woken)
+    books = woken.take_books("resumed")
+    world.figure("pages_given", books.host.ballooned, expected=0)
+    world.figure("pages_offline", books.guest.offline, expected=0)
+    world.figure("pages_in_the_balloon", books.guest.num_pages, expected=0)
+    woken.release()
+    woken.touch(2000 + TARGET)
+    woken.verify()
+
+
+@scenario(carriers=(Carrier.SWAP,))
+def disk_features_withdrawn(world: World) -> None:
+    """Without FLUSH the disk is refused clearly: the guest resumes, balloons, and cannot sleep any more."""
+    world.start(touch=2000, target=TARGET).hibernate()
+    woken = world.power_on()
+    woken.machine.disks[0].features &= ~(1 << VIRTIO_BLK_F_FLUSH)
+    _refused(woken)
+    woken.until_target()
+    woken.balance("resumed", leak=TARGET if world.era.leaks else 0)
+    woken.hibernate_fails(-errno.EIO)
+    woken.until_target()
+    woken.verify()
+    woken.balance("thawed", leak=TARGET if world.era.leaks else 0)
+
+
+def _refused(woken: Run) -> None:
+    woken.until_resumed()
+    for text in ("device refuses features", "restore failed with error -19"):
+        woken.world.check(woken.said(text), f"the guest does not say {text!r}")
+    woken.verify()
