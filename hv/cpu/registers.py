@@ -53,14 +53,17 @@ class Registers:
         self._pristine = ctypes.string_at(at.env, ENV_CONTEXT_SIZE)
 
     def reset(self) -> None:
-        """Bring every register into the state after power-on: M-mode, everything 0 and off."""
+        """Bring every register into the state after power-on: M-mode, everything 0 and off.
+
+        Translated code stays: it is that of memory, and whoever changes memory says so.
+        """
         ctypes.memmove(self._env, self._pristine, ENV_CONTEXT_SIZE)
         self.write_csr("fcsr", 0)  # kept elsewhere; turns the FPU on
         store(self._env + ENV_MSTATUS, load(self._env + ENV_MSTATUS) & ~(MSTATUS_FS | 1 << 63))
         function("riscv_cpu_update_mip")(
             self._at.cpu, 0, 0
         )  # brings the request for interrupts in line with mip
-        self._engine.flush()
+        self._engine.flush_tlb()
 
     @property
     def pc(self) -> int:
@@ -165,7 +168,7 @@ class Registers:
         ):
             store(self._env + offset, value)
         function("riscv_cpu_update_mip")(self._at.cpu, 0, 0)
-        self._engine.flush()
+        self._engine.flush_tlb()
 
 
 def _checked(index: int) -> int:
