@@ -1,11 +1,12 @@
 """Snapshots and forks of whole machines: what goes on from a moment goes on as if nothing had been."""
 
+import doctest
 import multiprocessing
 import random
 import shutil
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -167,6 +168,22 @@ def test_forks_and_their_machine_do_not_share_a_future() -> None:
             assert Guest(fork).type("verify").number("bad_pages") == 0
 
 
+def test_forks_run_in_threads() -> None:
+    """Four futures at once, each to its own target, end as they do one after the other."""
+    with booted(config(RAM_MIB)) as guest:
+        machine = guest.machine
+        moment = machine.freeze()
+
+        def future(target: int) -> Outcome:
+            with machine.fork(moment) as fork:
+                Guest(fork).inflate(target)
+                return finish(fork)
+
+        targets = [500, 3000, 6000, 9000]
+        with ThreadPoolExecutor(4) as threads:
+            assert list(threads.map(future, targets)) == [future(target) for target in targets]
+
+
 def test_a_fork_writes_to_a_disk_of_its_own(tmp_path: Path) -> None:
     """Two forks hibernate as their machine would have, and its disk knows nothing of it."""
     disk = make_disk(tmp_path / "swap.img", DISK)
@@ -276,3 +293,10 @@ def test_another_image_is_refused(part: str, tmp_path: Path) -> None:
         other.write_bytes(getattr(opened.config, part).read_bytes() + b"\0")
         with pytest.raises(ImageError, match=f"give the same -{part}"):
             restore(opened, replace(opened.config, **{part: other}))
+
+
+def test_the_python_in_the_documentation_runs() -> None:
+    """What docs/snapshot.md shows is what happens."""
+    document = Path(__file__).resolve().parents[2] / "docs" / "snapshot.md"
+    failed, tried = doctest.testfile(str(document), module_relative=False)
+    assert (failed, tried) == (0, 4)
