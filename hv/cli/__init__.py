@@ -24,6 +24,7 @@ VERBS = {
     "snapshot": ("hv.cli.snapshot", "Keep a whole machine in a file; list such files, look into one."),
     "restore": ("hv.cli.restore", "Go on from a snapshot."),
     "scenario": ("hv.cli.scenario", "List and run scenarios: what can befall a guest around hibernation."),
+    "s4": ("hv.cli.s4", "Compare the eras of the balloon driver around a hibernation."),
     "doctor": ("hv.cli.doctor", "Check that this host can run the machine."),
     "dtb": ("hv.cli.dtb", "Show the device tree that the guest is given."),
 }

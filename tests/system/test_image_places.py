@@ -5,10 +5,10 @@ from hv.scenario import World
 
 
 def test_a_page_has_one_place() -> None:
-    """A load that runs out of safe pages while it lists them comes upon frames that have their place already.
+    """A load that runs out of safe pages while it lists them comes upon frames that have a place already.
 
-    With the balloon at a quarter of RAM the loader's last pages are such frames; what they were given must not
-    be another page's.
+    With the balloon at a quarter of RAM the loader's last pages are such frames; what they were given must
+    not be another page's.
     """
     with World("e4") as world:
         world.ram = 128 * board.MIB
