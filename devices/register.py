@@ -56,7 +56,8 @@ class RegisterDevice:
 
     def __init__(self, size: int, registers: Iterable[Register]) -> None:
         self.size = size
-        self._readers, self._writers = _look_up(type(self), tuple(registers))
+        kind: type = type(self)
+        self._readers, self._writers = _look_up(kind, tuple(registers))
 
     def read(self, offset: int, size: int) -> int:
         """Answer a guest's load of `size` bytes at `offset`."""

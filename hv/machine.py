@@ -26,7 +26,7 @@ from devices.memory import GuestMemory, GuestMemoryError, runs
 from devices.plic import Plic
 from devices.power import Power, PowerAction, PowerRequest
 from devices.rtc import GoldfishRtc
-from devices.state import Fields, State, Stateful
+from devices.state import Fields, State, StateError, Stateful
 from devices.uart import Uart
 from devices.virtio.backends import BackendError, BlockBackend, FileBackend
 from devices.virtio.balloon import Balloon
@@ -375,9 +375,12 @@ class Machine:
             moment: what `freeze` returned; None for now.
 
         Raises:
+            ConfigError: the moment is of a machine with other parts.
             HostError: the host cannot run it.
         """
         moment = moment or self.freeze()
+        if (moment.ram.size, len(moment.disks)) != (self.config.ram, len(self.config.disks)):
+            raise ConfigError("that moment is of a machine with other RAM or disks; fork the one it is of")
         try:
             memory = ForkedMemory(board.DRAM_BASE, moment.ram)
             backends = [ForkedBackend(frozen) for frozen in moment.disks]
@@ -394,7 +397,13 @@ class Machine:
                 backend.rewind()
             fork.restore(moment.state)
 
-        fork.restore(moment.state)
+        try:
+            fork.restore(moment.state)
+        except StateError as error:
+            fork.close()
+            raise ConfigError(
+                f"that moment is of a machine with other parts ({error}); fork the one it is of"
+            ) from None
         fork._way_back = go_back
         return fork
 

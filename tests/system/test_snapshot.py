@@ -168,6 +168,24 @@ def test_forks_and_their_machine_do_not_share_a_future() -> None:
             assert Guest(fork).type("verify").number("bad_pages") == 0
 
 
+def test_a_moment_belongs_to_its_machine(tmp_path: Path) -> None:
+    """A machine with other RAM, disks or devices cannot be forked from it, and says so."""
+    disk = make_disk(tmp_path / "disk.img", board.MIB)
+    with Machine(config(32)) as machine:
+        moment = machine.freeze()
+    for other in (
+        config(64),
+        config(32, disk),
+        replace(config(32), balloon=None),
+        replace(config(32), balloon_slot=3),
+    ):
+        with (
+            Machine(other) as machine,
+            pytest.raises(ConfigError, match="that moment is of a machine with other"),
+        ):
+            machine.fork(moment)
+
+
 def test_forks_run_in_threads() -> None:
     """Four futures at once, each to its own target, end as they do one after the other."""
     with booted(config(RAM_MIB)) as guest:
