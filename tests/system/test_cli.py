@@ -143,7 +143,7 @@ REFUSED = [
     # Other verbs, other words.
     ("dtb dump -o folder", "folder: cannot be written .Is a directory.; choose another place"),
     ("dtb dump -o nosuch/tree", "nosuch/tree: cannot be written .No such file or directory.; choose another"),
-    ("dtb dump --disk disk", "No such option '--disk'; see thawvisor dtb dump --help"),
+    ("dtb dump --disk disk", "No such option:? '?--disk'?; see thawvisor dtb dump --help"),
     ("dtb", "Missing command; see thawvisor dtb --help"),
     ("demo --keep nosuch", "--keep nosuch: not a folder; make it first"),
     ("demo --touch 100M", "--touch and --balloon are 148 MiB of the 128 MiB that -m gives; raise -m"),
@@ -152,7 +152,7 @@ REFUSED = [
         "Invalid value for '--policy': 'e5' is not one of .*'e4'.*; see thawvisor demo --help",
     ),
     ("run extra", "Got unexpected extra argument .extra.; see thawvisor run --help"),
-    ("run -nographic", "No such option '-n.*'; see thawvisor run --help"),
+    ("run -nographic", "No such option:? '?-n.*; see thawvisor run --help"),
     ("walk", "No such command 'walk'; see thawvisor --help"),
     ("", "Missing command; see thawvisor --help"),
 ]
