@@ -37,7 +37,9 @@ def machine() -> "Iterator[Callable[..., Machine]]":
 
 @pytest.fixture
 def scenario(request: pytest.FixtureRequest) -> "Iterator[Callable[..., World]]":
-    """A maker of worlds: `scenario()`, or `scenario(era="e0", carrier="host", seed=1)`.
+    """A maker of worlds: `scenario()`, or `scenario(era="e0", carrier="host", sanitize=True)`.
+
+    It takes the arguments of `hv.scenario.World`; the carrier may be given by its name.
 
     What a world finds fails the test when its function has returned, with the world's last steps.
     """
@@ -48,8 +50,8 @@ def scenario(request: pytest.FixtureRequest) -> "Iterator[Callable[..., World]]"
     request.node.stash[_WORLDS] = worlds
     with ExitStack() as closing:
 
-        def make(era: str = "e4", carrier: "Carrier | str" = Carrier.SWAP, seed: int = 0) -> "World":
-            world = closing.enter_context(World(era, Carrier(carrier), seed))
+        def make(era: str = "e4", carrier: "Carrier | str" = Carrier.SWAP, **others: Any) -> "World":
+            world = closing.enter_context(World(era, Carrier(carrier), **others))
             worlds.append(world)
             return world
 

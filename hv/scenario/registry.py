@@ -3,6 +3,7 @@
 import importlib
 import importlib.util
 import pkgutil
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,11 +93,11 @@ class Case(NamedTuple):
     def command(self) -> str:
         """The command that runs exactly this."""
         what = self.name if self.source.startswith(LIBRARY) else f"{self.source}:{self.name}"
-        words = ["thawvisor scenario run", what, "--era", self.era, "--carrier", self.carrier.value]
+        words = ["thawvisor", "scenario", "run", what, "--era", self.era, "--carrier", self.carrier.value]
         words += ["--seed", str(self.seed)] if self.seed else []
-        words += [f"--set {name}={value}" for name, value in self.settings]
+        words += [word for name, value in self.settings for word in ("--set", f"{name}={value}")]
         words += ["--sanitize"] if self.sanitize else []
-        return " ".join(words)
+        return shlex.join(words)
 
 
 def scenario(

@@ -2,7 +2,7 @@
 
 from hv.scenario import ERAS, HEARING, Carrier, World, scenario
 
-TARGET = 4000
+TARGET = 500
 CYCLES = 100
 JUDGED_EVERY = 20
 
