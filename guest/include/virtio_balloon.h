@@ -74,7 +74,7 @@ static inline struct page *virtballoon_first_page(struct virtio_balloon *vb)
 
 /* The driver's parts that policies are made of (virtio_balloon.c). */
 int virtballoon_init_vqs(struct virtio_balloon *vb);
-void virtballoon_del_vqs(struct virtio_balloon *vb);
+int virtballoon_del_vqs(struct virtio_balloon *vb);
 long towards_target(struct virtio_balloon *vb);
 int fill_balloon(struct virtio_balloon *vb, unsigned long num);
 int leak_balloon(struct virtio_balloon *vb, unsigned long num);

@@ -34,8 +34,7 @@
 static int e0_freeze(struct virtio_balloon *vb)
 {
 	/* No more requests from the host; the pages stay where they are. */
-	virtballoon_del_vqs(vb);
-	return 0;
+	return virtballoon_del_vqs(vb);
 }
 
 /*
@@ -77,18 +76,16 @@ static int e0_restore(struct virtio_balloon *vb)
  */
 static int e1_freeze(struct virtio_balloon *vb)
 {
-	int moved;
+	int moved, err;
 
 	do
 		moved = leak_balloon(vb, vb->num_pages);
 	while (moved > 0);
 	update_balloon_size(vb);
-	if (moved < 0) {
+	err = moved < 0 ? moved : virtballoon_del_vqs(vb);
+	if (err)
 		virtballoon_queue_update(vb);
-		return moved;
-	}
-	virtballoon_del_vqs(vb);
-	return 0;
+	return err;
 }
 
 /*

@@ -308,17 +308,24 @@ int virtballoon_init_vqs(struct virtio_balloon *vb)
 	return 0;
 }
 
-/* The device must not speak to us any more. A request that it has not acknowledged by now, it never will. */
-void virtballoon_del_vqs(struct virtio_balloon *vb)
+/*
+ * The device must not speak to us any more. A request that it has not acknowledged by now, it never will.
+ * A device that does not finish its reset keeps the queues: freed memory must not be its own.
+ */
+int virtballoon_del_vqs(struct virtio_balloon *vb)
 {
+	int err = virtio_reset_device(vb->vdev);
+
+	if (err)
+		return err;
 	del_timer(&vb->retry_timer);
-	virtio_reset_device(vb->vdev);
 	if (vb->unacked_vq)
 		end_request(vb, balloon_request_used(vb->unacked_vq));
 	vb->silent = false;
 	vb->vdev->config->del_vqs(vb->vdev);
 	vb->inflate_vq = NULL;
 	vb->deflate_vq = NULL;
+	return 0;
 }
 
 static int virtballoon_probe(struct virtio_device *vdev)

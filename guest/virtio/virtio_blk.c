@@ -318,10 +318,13 @@ out_free:
 static int virtblk_freeze(struct virtio_device *vdev)
 {
 	struct virtio_blk *vblk = vdev->priv;
+	int err;
 
 	wait_event(vblk->wait, !vblk->in_flight);
 	del_timer(&vblk->watchdog);
-	virtio_reset_device(vdev);
+	err = virtio_reset_device(vdev);
+	if (err)
+		return err; /* it may still write to our memory: the queue stays */
 	vdev->config->del_vqs(vdev);
 	vblk->vq = NULL;
 	return 0;

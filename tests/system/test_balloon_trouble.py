@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 
 from devices.virtio.balloon import Balloon
+from devices.virtio.block import Block
+from devices.virtio.device import VirtioDevice
+from devices.virtio.mmio import VirtioMmio
 from devices.virtio.queue import Virtqueue
 from hv import board, books
 from hv import machine as machines
@@ -100,6 +103,30 @@ def test_silent_for_a_while(target: int) -> None:
             intact(guest)
         settle(guest)
         assert balloon_of(guest).anomalies.double_inflates == balloon_of(guest).anomalies.stray_deflates == 0
+
+
+@pytest.mark.parametrize("kind", [Balloon, Block])
+def test_a_reset_that_does_not_end(
+    kind: type[VirtioDevice], disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A device that does not finish its reset keeps its queues, and the hibernation is off."""
+    reset = VirtioMmio.reset
+
+    def stubborn(transport: VirtioMmio) -> None:
+        if not isinstance(transport.device, kind):
+            reset(transport)
+
+    with working(disk) as guest:
+        with monkeypatch.context() as patch:
+            patch.setattr(VirtioMmio, "reset", stubborn)
+            guest.type("hibernate", status=TIMEDOUT)
+            assert "device does not finish its reset" in guest.machine.console.text()
+            intact(guest)
+        guest.wait_for_balloon()
+        assert judge(guest, "thawed") == []
+        guest.type_last("hibernate", StopReason.POWEROFF)
+    with woken(disk) as guest:
+        intact(guest)
 
 
 # ---- the host changes its mind ----
