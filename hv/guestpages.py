@@ -241,7 +241,10 @@ def _bitmap(info: Vmcoreinfo, symbols: Symbols, name: str) -> Pages | None:
     if variable is None:
         return None
     memory = info.memory
-    bitmap = int.from_bytes(memory.read(variable, _WORD), "little")
+    try:
+        bitmap = int.from_bytes(memory.read(variable, _WORD), "little")
+    except GuestMemoryError as error:
+        raise BooksError(str(error)) from None
     if not bitmap:
         return None
     low, high = info.word(info.symbol("min_low_pfn")), info.word(info.symbol("max_pfn"))
