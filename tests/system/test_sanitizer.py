@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from hv import board, books
@@ -277,6 +278,21 @@ def test_a_thawed_guest_is_watched_too(tmp_path: Path) -> None:
         assert sanitizer is not None
         assert sanitizer.findings == []
         assert ledger.findings() == []
+
+
+def test_a_device_sent_into_the_balloon_is_found(swap_config: MachineConfig) -> None:
+    """A driver whose ring is in a page that the host has is found at its next request."""
+    with Machine(replace(swap_config, sanitize=Mode.LOG)) as machine:
+        guest = Guest(machine)
+        guest.boot()
+        sanitizer = machine.sanitizer
+        assert sanitizer is not None
+        queue = machine.save()["virtio0"]["queues"][0]
+        sanitizer.judge_request(np.array([queue["addresses"][0] // board.PAGE_SIZE]), inflate=True)
+        guest.type("mkswap")
+        told = [finding for finding in sanitizer.findings if finding.offence is Offence.DEVICE]
+        assert told
+        assert "do_req" in sanitizer.functions(told[0])
 
 
 def test_the_ledger_agrees_with_the_guests_own_figures(swap_config: MachineConfig) -> None:
