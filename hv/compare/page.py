@@ -8,7 +8,7 @@ from hv import board
 from hv.compare import cells, timeline
 from hv.compare.evidence import Evidence
 from hv.compare.markup import Markup, join, tag
-from hv.compare.metrics import METRICS, Metric
+from hv.compare.metrics import METRICS, NEVER, Metric
 from hv.compare.report import Comparison
 from hv.compare.verdict import headline, sentences
 from hv.files import replacing, write_all
@@ -29,7 +29,7 @@ def render(comparison: Comparison) -> str:
     """Return the page."""
     plan, firmware_and_guest = comparison.plan, comparison.images
     pages = plan.ram // board.PAGE_SIZE
-    per_ns = timeline.pixels_a_ns(comparison.evidence)
+    shared = timeline.layout(comparison.evidence)
     parts = {
         "style": Markup(_PARTS.joinpath("page.css").read_text()),
         "headline": headline(comparison.figures),
@@ -44,7 +44,7 @@ def render(comparison: Comparison) -> str:
         "guest": firmware_and_guest[1],
         "table": _table(comparison),
         "definitions": join([_definition(metric) for metric in METRICS]),
-        "timelines": join([_timeline(each, per_ns, pages) for each in comparison.evidence]),
+        "timelines": join([_timeline(each, shared, pages) for each in comparison.evidence]),
         "legend": cells.legend(),
         "cell_pages": f"{pages / (cells.COLUMNS * cells.ROWS):g}",
         "maps": join([_maps(each) for each in comparison.evidence]),
@@ -79,11 +79,13 @@ def _table(comparison: Comparison) -> Markup:
 
 
 def _standing(metric: Metric, value: int | None, row: list[int | None]) -> str:
-    """Return how a value stands among the eras': `bad` where it is wrong, `best` where they differ."""
+    """Return how a value stands: `bad` or at `risk` in itself, else `best` of the eras' where they differ."""
     if metric.key in ("leaked_pages", "findings") and value:
         return "bad"
+    if metric.title.startswith("At risk") and value:
+        return "risk"
     if value is None:
-        return "bad" if metric.none == "never" else "none"
+        return "bad" if metric.none == NEVER else "none"
     present = [other for other in row if other is not None]
     return "best" if value == min(present) != max(present) else ""
 
@@ -94,9 +96,16 @@ def _definition(metric: Metric) -> Markup:
     return join([name, tag("dd", metric.how, ".")])
 
 
-def _timeline(evidence: Evidence, per_ns: float, pages: int) -> Markup:
+def _timeline(evidence: Evidence, shared: timeline.Layout, pages: int) -> Markup:
     caption = tag("figcaption", tag("b", evidence.era), f" {evidence.commit}")
-    drawing = tag("div", timeline.draw(evidence, per_ns, pages), class_="wide", tabindex="0")
+    drawing = tag(
+        "div",
+        timeline.draw(evidence, shared, pages),
+        class_="wide",
+        tabindex="0",
+        role="region",
+        aria_label=f"Timeline of {evidence.era}",
+    )
     log = tag("details", tag("summary", "messages"), tag("pre", _log(evidence)))
     return tag("figure", caption, drawing, log)
 

@@ -2,8 +2,7 @@
 
 Three lanes over one axis, which all eras share so that lengths compare: the guest's phases with a tick for
 each message of its kernel, the host with what it moved and did, and below them a curve of the host's memory
-and one of the balloon. A time in which nothing happens at all, longer than `IDLE_NS`, is cut out, and the cut
-marked.
+and one of the balloon. A long time in which nothing happens at all is cut out, and the cut marked.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -20,14 +19,16 @@ POWER_OFF_GAP = 26.0
 CUT = 22.0
 """Width of what is drawn for a stretch of idle time that was cut out."""
 
-IDLE_NS = 1_000_000_000
+LEG_MIN = 120.0
+"""Room for the name of a leg, however short it is."""
+
 NARROW = 1.5
 LABEL_MIN = 52.0
 BURST_NS = 1_000_000
 """Transfers of a kind that are no further apart are drawn as one."""
 
 PHASES = (
-    ("hibernation entry", "freeze tasks"),
+    ("hibernation entry", "freeze"),
     ("Preallocating image memory", "preallocate"),
     ("Allocated", "freeze devices"),
     ("Creating image", "snapshot"),
@@ -41,18 +42,52 @@ PHASES = (
 """Parts of the kernel's messages, and the phase that begins with each."""
 
 
+class Layout(NamedTuple):
+    """What the timelines share.
+
+    Attributes:
+        idle_ns: a stretch in which nothing happens is cut out when it is longer: as long as all that the
+            quickest era does.
+        per_ns: pixels.
+    """
+
+    idle_ns: int
+    per_ns: float
+
+
+def layout(evidence: Sequence[Evidence]) -> Layout:
+    """Return the scale at which every era fits."""
+    journeys = [(each.asleep, each.awake) for each in evidence]
+    idle_ns = min(sum(leg.end_ns - leg.start_ns for leg in legs) for legs in journeys)
+    cuts = [[cut for leg in legs for cut in _idle(leg, idle_ns)] for legs in journeys]
+    drawn_ns = [
+        sum(leg.end_ns - leg.start_ns for leg in legs) - sum(end - start for start, end in cut)
+        for legs, cut in zip(journeys, cuts, strict=True)
+    ]
+    room = WIDTH - LEFT - RIGHT - POWER_OFF_GAP - LEG_MIN - CUT * max(map(len, cuts))
+    return Layout(idle_ns, room / max(drawn_ns))
+
+
+def _idle(leg: Leg, longer_ns: int) -> Iterator[tuple[int, int]]:
+    times = {leg.start_ns, leg.end_ns}
+    times |= {each.ns for each in leg.messages} | {each.ns for each in leg.transfers}
+    for start, end in pairwise(sorted(times)):
+        if end - start > longer_ns:
+            yield start, end
+
+
 class Scale:
     """Turns the time of one leg into a place.
 
     Args:
         leg: it.
         left: where it begins.
-        per_ns: pixels.
+        shared: what all timelines share.
     """
 
-    def __init__(self, leg: Leg, left: float, per_ns: float) -> None:
-        self._start, self._left, self._per_ns = leg.start_ns, left, per_ns
-        self.cuts = list(_idle(leg))
+    def __init__(self, leg: Leg, left: float, shared: Layout) -> None:
+        self._start, self._left, self._per_ns = leg.start_ns, left, shared.per_ns
+        self.cuts = list(_idle(leg, shared.idle_ns))
 
     def x(self, ns: int) -> float:
         """Return where a time is."""
@@ -62,41 +97,17 @@ class Scale:
         return self._left + (ns - self._start - cut) * self._per_ns + drawn
 
 
-def _idle(leg: Leg) -> Iterator[tuple[int, int]]:
-    times = {leg.start_ns, leg.end_ns}
-    times |= {each.ns for each in leg.messages} | {each.ns for each in leg.transfers}
-    ordered = sorted(times)
-    for start, end in pairwise(ordered):
-        if end - start > IDLE_NS:
-            yield start, end
-
-
-def busy_ns(evidence: Evidence) -> int:
-    """Return the virtual time that an era's two legs take, what is cut out not counted."""
-    return sum(
-        leg.end_ns - leg.start_ns - sum(end - start for start, end in _idle(leg))
-        for leg in (evidence.asleep, evidence.awake)
-    )
-
-
-def pixels_a_ns(evidence: Sequence[Evidence]) -> float:
-    """Return the scale at which every era fits."""
-    cuts = max(len([*_idle(each.asleep), *_idle(each.awake)]) for each in evidence)
-    room = WIDTH - LEFT - RIGHT - POWER_OFF_GAP - cuts * CUT
-    return room / max(busy_ns(each) for each in evidence)
-
-
-def draw(evidence: Evidence, per_ns: float, ram_pages: int) -> Markup:
+def draw(evidence: Evidence, shared: Layout, ram_pages: int) -> Markup:
     """Return an era's timeline.
 
     Args:
         evidence: the era's.
-        per_ns: pixels, from `pixels_a_ns`.
+        shared: what all timelines share.
         ram_pages: the top of the curves.
     """
-    asleep = Scale(evidence.asleep, LEFT, per_ns)
-    awake_at = asleep.x(evidence.asleep.end_ns) + POWER_OFF_GAP
-    awake = Scale(evidence.awake, awake_at, per_ns)
+    asleep = Scale(evidence.asleep, LEFT, shared)
+    awake_at = max(asleep.x(evidence.asleep.end_ns), LEFT + LEG_MIN) + POWER_OFF_GAP
+    awake = Scale(evidence.awake, awake_at, shared)
     middle = awake_at - POWER_OFF_GAP / 2
     shapes: list[str] = [
         *(_text(2, y + LANE * 0.7, name, "lane") for name, y in (("guest", GUEST_Y), ("host", HOST_Y))),
@@ -223,8 +234,10 @@ def _axis(leg: Leg, scale: Scale) -> Iterator[Markup]:
     y = MEMORY_Y + MEMORY
     for ns in (leg.start_ns, leg.end_ns):
         x = scale.x(ns)
-        anchor = "start" if ns == leg.start_ns else "end"
+        anchor = "start" if ns == leg.start_ns or x - scale.x(leg.start_ns) < LABEL_MIN else "end"
         yield tag("line", x1=x, x2=x, y1=y, y2=y + 4, class_="axis")
+        if ns == leg.start_ns and scale.x(leg.end_ns) - x < LABEL_MIN:
+            continue
         text = "0" if ns == leg.start_ns else f"{(ns - leg.start_ns) / 1e6:.2f} ms"
         yield tag("text", text, x=x, y=y + 15, text_anchor=anchor, class_="axis")
 
@@ -232,9 +245,13 @@ def _axis(leg: Leg, scale: Scale) -> Iterator[Markup]:
 def _cuts(scale: Scale) -> Iterator[Markup]:
     for start, end in scale.cuts:
         x, waited = scale.x(start), (end - start) / 1e9
-        box = tag("rect", x=x, y=GUEST_Y, width=CUT, height=MEMORY_Y + MEMORY - GUEST_Y, class_="cut")
-        yield tag("g", tag("title", f"{waited:.3f} s in which nothing happens, not drawn"), box)
-        yield _text(x + CUT / 2, MEMORY_Y + MEMORY / 2, f"{waited:.1f} s", "label")
+        box = tag("rect", x=x, y=HOST_Y, width=CUT, height=MEMORY_Y + MEMORY - HOST_Y, class_="cut")
+        yield tag("g", tag("title", f"{waited:.6f} s in which nothing happens, not drawn"), box)
+        yield _text(x + CUT / 2, MEMORY_Y + MEMORY / 2, _short(end - start), "label")
+
+
+def _short(ns: int) -> str:
+    return f"{ns / 1e9:.1f} s" if ns >= 1e8 else f"{ns / 1e6:.0f} ms"
 
 
 def _when(ns: int) -> str:
