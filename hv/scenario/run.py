@@ -13,7 +13,7 @@ from hv import books
 from hv.hibernate import Carrier
 from hv.ledger import Kind, Ledger
 from hv.machine import Machine, Stop, StopReason
-from hv.scenario.drive import PATIENCE_NS, Drive, ScenarioError
+from hv.scenario.drive import Drive, ScenarioError
 from hv.shell import Reply, Workload
 
 if TYPE_CHECKING:
@@ -120,9 +120,7 @@ class Run(Drive):
             ScenarioError: the guest did not go to sleep.
         """
         self.start_hibernation(carrier)
-        console = self.machine.console
-        console.watch(r"hibernation exit \((-?\d+)\)")
-        stop = self.drive(lambda: self.machine.run(self.ns + PATIENCE_NS, lambda: console.match is not None))
+        stop = self.drive(lambda: self.guest.reply().stop)
         if self.on:
             self.fail("the guest did not go to sleep", stop)
 
