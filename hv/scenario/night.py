@@ -9,7 +9,7 @@ from hv.scenario.run import Run
 from hv.scenario.world import World
 
 RAM = 32 * board.MIB
-DISK = 8 * board.MIB
+DISK = 2 * board.MIB
 TOUCHED = 64, 96
 """Pages that the guest has touched in its first sleep, and in its second."""
 TARGET = 256
