@@ -39,17 +39,6 @@ def test_the_disk_is_in_slot_0_and_the_balloon_in_slot_1(tmp_path: Path) -> None
     assert any(disk.read_bytes())
 
 
-def test_runs_in_virtual_time_repeat() -> None:
-    """With an instruction counter for a clock, two runs print the same, time stamps included."""
-
-    def boot() -> str:
-        with Qemu(FIRMWARE, GUEST, icount="shift=1,sleep=off") as qemu:
-            qemu.console.wait_for_prompt()
-            return qemu.console.text
-
-    assert boot() == boot()
-
-
 def test_a_reset_boots_again() -> None:
     """After the reset button the guest comes up afresh."""
     with Qemu(FIRMWARE, GUEST) as qemu:
