@@ -65,6 +65,9 @@ def compare(
             "--touch twice (its pages, and copies of them for the image), --balloon and 16M for the kernel"
             f" are more than the {ram // board.MIB}M that -m gives; raise -m"
         )
+    for path in filter(None, (html, json_file)):
+        if not path.parent.is_dir() or path.is_dir():
+            raise ConfigError(f"{path}: not a place for a file; choose another, or make its folder first")
     plan = Plan(ram, touch, balloon, Carrier(carrier))
     comparison = Comparison(plan, tuple(journey.compare(plan)))
     show(comparison, Console(width=WIDTH, soft_wrap=not sys.stdout.isatty()))

@@ -27,6 +27,8 @@ SETTLE_NS = 10 * SECOND
 """Virtual time that a balloon may take to its target; a driver short of pages tries again for ever."""
 
 DISK_MARGIN = 16 * board.MIB
+"""The swap disk is RAM and this much, so that an image always fits."""
+
 BOOT_DELAY = "resumedelay=1"
 """The boot kernel waits a second before it loads the image: time for a balloon of its own."""
 

@@ -111,6 +111,7 @@ def test_it_repeats(printed: Printed) -> None:
         (["--touch", "60M", "--balloon", "40M"], "raise -m"),
         (["-m", "2G"], "at most 1G"),
         (["--balloon", "0"], "nothing to compare"),
+        (["--html", "/nowhere/page.html"], "make its folder first"),
     ],
 )
 def test_a_plan_that_cannot_be_is_refused(arguments: list[str], text: str) -> None:
@@ -196,3 +197,11 @@ def test_the_page_fits(page: Page, width: int, dark: bool) -> None:
     )
     assert (sum(paper) < sum(ink)) == dark
     assert abs(sum(paper) - sum(ink)) > 450
+
+
+@pytest.mark.campaign
+def test_the_documentation_shows_what_it_prints() -> None:
+    """The table in docs/comparison.md is that of the command as it stands there."""
+    done = CliRunner().invoke(command, ["compare"])
+    table, _, _ = done.output.partition("\n\n")
+    assert table in Path("docs/comparison.md").read_text()
