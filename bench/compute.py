@@ -11,9 +11,11 @@ from pathlib import Path
 
 from bench.contest import HERE, QEMU, Contest, Figures, Quantity, with_qemu
 from hv import board
+from hv.config import MachineConfig
 from hv.images import FIRMWARE
 from hv.images.build import Image, build
-from hv.machine import Machine, MachineConfig, StopReason
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.qemu import Qemu
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -14,7 +14,8 @@ from bench.contest import HERE, QEMU, Contest, Figures, Quantity, with_qemu
 from hv import board
 from hv.hibernate import thaw, write_host_image
 from hv.images import FIRMWARE, GUEST
-from hv.machine import Machine, StopReason
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.guest import Guest, booted, config, make_disk
 from tests.harness.qemu import Qemu
 

@@ -9,6 +9,7 @@ what came from those bytes. `write()` and `discard()` do so themselves; users of
 it once a batch.
 """
 
+import hashlib
 import mmap
 import os
 from collections.abc import Callable, Iterator
@@ -152,6 +153,20 @@ class GuestMemory:
         for first, end in runs(found):
             found[first:end] = pages[first:end].any(axis=1)
         return found
+
+    def sha256(self) -> str:
+        """Hash all of RAM, in hex, without a look at its holes (it would fill them)."""
+        digest = hashlib.sha256()
+        zeros = bytes(1 << 20)
+        at = 0
+        pages = self.size // PAGE_SIZE
+        for first, end in (*runs(self.held()), (pages, pages)):
+            start = first * PAGE_SIZE
+            for hole in range(at, start, len(zeros)):
+                digest.update(zeros[: start - hole])
+            at = end * PAGE_SIZE
+            digest.update(self.ram[start:at].data)
+        return digest.hexdigest()
 
     def resident_bytes(self) -> int:
         """Return the host memory that this RAM takes now, in bytes; raises GuestMemoryError as `held`."""

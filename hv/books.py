@@ -1,8 +1,8 @@
 """Both sides' books: what the guest says of its pages, what the host knows of them, and whether they agree.
 
 An entry is taken at a moment when the guest stands at its prompt. The guest's figures come from its own
-shell (`mem`, `balloon`), the host's from the device model and from the memfd: neither side is told the
-other's. Counts are pages of 4 KiB.
+shell (`mem`, `balloon`), the host's from the device model and from the memory itself: neither side is told
+the other's. Counts are pages of 4 KiB.
 """
 
 from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ class GuestBooks(NamedTuple):
 
 
 class HostBooks(NamedTuple):
-    """The host's side: the balloon device and the memfd.
+    """The host's side: the balloon device and the memory.
 
     Attributes:
         target: config `num_pages`.

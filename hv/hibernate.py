@@ -13,10 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from hv import board
+from hv.config import MachineConfig
 from hv.hostimage.format import Header
 from hv.hostimage.reader import open_image
 from hv.hostimage.writer import write_image
-from hv.machine import Machine, MachineConfig
+from hv.machine import Machine
 
 
 class Carrier(Enum):

@@ -1,6 +1,6 @@
 """The ledger: for every guest page at a moment, what each side's books say of it, and where they differ.
 
-The guest's side is read from its memory (`hv.guestpages`), the host's from the balloon device and the memfd;
+The guest's side is read from its memory (`hv.guestpages`), the host's from the balloon device and the memory;
 `hv.balloonlog` says which of the guest's functions asked for what. An entry can be taken at any moment that
 is not in the middle of a request. Totals are `hv.books`'; here are the pages.
 

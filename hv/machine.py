@@ -9,20 +9,17 @@ guest's own instructions, so a run is a function of its inputs however it is sli
 A guest that dies ends in a `Stop` with a report (`hv.report`), never in an exception.
 """
 
-import hashlib
 import heapq
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from enum import Enum, auto
-from pathlib import Path
+from dataclasses import replace
 from typing import Self
 
 from devices.clint import Clint
 from devices.errors import DeviceError
 from devices.forked_memory import ForkedMemory
-from devices.memory import GuestMemory, GuestMemoryError, runs
+from devices.memory import GuestMemory, GuestMemoryError
 from devices.plic import Plic
 from devices.power import Power, PowerAction, PowerRequest
 from devices.rtc import GoldfishRtc
@@ -36,41 +33,23 @@ from devices.virtio.empty import EmptySlot
 from devices.virtio.forked_backend import ForkedBackend
 from devices.virtio.forked_backend import freeze as freeze_disk
 from devices.virtio.mmio import VirtioMmio
-from hv import board, images
+from hv import board
 from hv.bus import Bus
+from hv.config import Disk, MachineConfig, plan
 from hv.console import Console
 from hv.cpu import Hart, HartStop
 from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
-from hv.hostimage.identity import DiskIdentity, MachineIdentity, identify_backend, identify_disk
-from hv.loader import BootPlan, plan_boot
+from hv.hostimage.identity import MachineIdentity
+from hv.loader import BootPlan
 from hv.moment import Moment, freeze_ram
 from hv.sanitizer import Mode, Sanitizer
 from hv.signals import HeldBack
+from hv.stop import Stop, StopReason
 from hv.symbols import Symbols
-
-BALLOON_SLOT = 1
-"""Default slot of the balloon; disks take 0, then 2 and up."""
-
-COMMAND_LINE_SIZE = 1024
-"""Bytes of a kernel's command line with its NUL, on RISC-V (Linux, `uapi/asm/setup.h`); more is cut off."""
 
 SIGNALS_NS = 100_000_000
 """Virtual time after which a run looks for signals: Ctrl-C must end it, however busy the guest is."""
-
-
-class StopReason(Enum):
-    """Why `Machine.run` returned."""
-
-    POWEROFF = auto()  # the guest switched the machine off
-    RESET = auto()  # the guest asked for a reset, which is a new machine of the same configuration
-    HIBERNATE = auto()  # the firmware asked the platform to keep RAM and switch off
-    GUEST_FAULT = auto()  # the guest died: it reported a failure, or its trap handler cannot run
-    IDLE = auto()  # waits for an interrupt that only the host can cause
-    BUDGET = auto()  # the virtual time given is used up
-    CONDITION = auto()  # the caller's condition holds
-    BREAK = auto()  # a breakpoint
-    FINDING = auto()  # the sanitizer has one, and was asked to stop there
 
 
 _STOPS = {
@@ -79,96 +58,6 @@ _STOPS = {
     HartStop.BREAK: StopReason.BREAK,
 }
 """How the hart's stops end a run; REQUESTED does not, and FAULT needs a word more."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """How a run ended.
-
-    Attributes:
-        reason: why.
-        ns: virtual time.
-        detail: one line for people; empty when the reason says it all.
-        code: the guest's exit code (GUEST_FAULT through the test finisher).
-    """
-
-    reason: StopReason
-    ns: int
-    detail: str = ""
-    code: int = 0
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A virtio-blk device.
-
-    Attributes:
-        path: the raw image; sectors of 512 bytes.
-        slot: virtio-mmio slot, or None for the next free one from 0 (passing over the balloon's).
-        backend: what holds the sectors instead of a file; `path` is then no more than its name. Its owner
-        closes it.
-    """
-
-    path: Path
-    slot: int | None = None
-    backend: BlockBackend | None = None
-
-    def identify(self) -> DiskIdentity:
-        """Return what tells its contents from other disks'; raises ImageError when they cannot be read."""
-        return identify_disk(self.path) if self.backend is None else identify_backend(self.backend)
-
-
-@dataclass(frozen=True)
-class MachineConfig:
-    """What a machine is made of.
-
-    Attributes:
-        ram: bytes, whole pages, 32 MiB to 8 GiB.
-        bios: firmware, ELF or flat binary.
-        kernel: the guest kernel, ELF or RISC-V Image.
-        initrd: initial RAM disk, or None.
-        append: kernel command line.
-        disks: virtio-blk devices.
-        balloon: the host's balloon target in pages, or None for a machine without a balloon device.
-        balloon_slot: virtio-mmio slot of the balloon.
-        platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
-        sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
-    """
-
-    ram: int = 128 * board.MIB
-    bios: Path = images.FIRMWARE
-    kernel: Path = images.GUEST
-    initrd: Path | None = None
-    append: str = ""
-    disks: tuple[Disk, ...] = ()
-    balloon: int | None = 0
-    balloon_slot: int = BALLOON_SLOT
-    platform_sleep: bool = True
-    sanitize: Mode | None = None
-
-
-def plan(config: MachineConfig) -> BootPlan:
-    """Read a machine's images and lay them out, without building the machine.
-
-    Raises:
-        ConfigError: the RAM size is not one the board can have, or the command line is too long.
-        ImageError: an image is refused.
-    """
-    if not board.RAM_MIN <= config.ram <= board.RAM_MAX or config.ram % board.PAGE_SIZE:
-        raise ConfigError(f"RAM of {config.ram} bytes: give -m a size of whole pages from 32M to 8G")
-    length = len(config.append.encode("utf-8", "surrogateescape"))
-    if length >= COMMAND_LINE_SIZE:
-        raise ConfigError(
-            f"-append of {length} bytes: a kernel takes at most {COMMAND_LINE_SIZE - 1}; shorten it"
-        )
-    return plan_boot(
-        config.ram,
-        config.bios,
-        config.kernel,
-        config.initrd,
-        config.append,
-        platform_sleep=config.platform_sleep,
-    )
 
 
 class Machine:
@@ -420,10 +309,7 @@ class Machine:
 
     def ram_sha256(self) -> str:
         """Hash all of guest RAM."""
-        digest = hashlib.sha256()
-        for part in _contents(self.memory):
-            digest.update(part)
-        return digest.hexdigest()
+        return self.memory.sha256()
 
     def _open(self, disk: Disk) -> BlockBackend:
         if disk.backend is not None:
@@ -525,19 +411,6 @@ def _restored_request(saved: object) -> PowerRequest | None:
         return PowerRequest(PowerAction(action), code)
     except ValueError:
         raise fields.fail("action", f"{action!r} is nothing to ask for") from None
-
-
-def _contents(memory: GuestMemory) -> Iterator[bytes | memoryview]:
-    """Yield all of RAM in order, without a look at its holes: the host would have to give memory to them."""
-    zeros = bytes(board.MIB)
-    at = 0
-    pages = memory.size // board.PAGE_SIZE
-    for first, end in (*runs(memory.held()), (pages, pages)):
-        start = first * board.PAGE_SIZE
-        for hole in range(at, start, board.MIB):
-            yield zeros[: start - hole]
-        at = end * board.PAGE_SIZE
-        yield memory.ram[start:at].data
 
 
 def _allocate(size: int) -> GuestMemory:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from hv.config import MachineConfig
     from hv.hibernate import Carrier
-    from hv.machine import Machine, MachineConfig
+    from hv.machine import Machine
     from hv.scenario.world import World
 
 _WORLDS = pytest.StashKey[list["World"]]()
@@ -25,7 +26,8 @@ def machine() -> "Iterator[Callable[..., Machine]]":
 
     It takes a `hv.machine.MachineConfig`, or that class's own arguments, and raises what `Machine` raises.
     """
-    from hv.machine import Machine, MachineConfig
+    from hv.config import MachineConfig
+    from hv.machine import Machine
 
     with ExitStack() as closing:
 

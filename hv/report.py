@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from hv.backtrace import backtrace, describe_frame
-from hv.machine import Machine, Stop, StopReason
+from hv.machine import Machine
+from hv.stop import Stop, StopReason
 from hv.symbols import Symbols
 
 _PER_LINE = 4

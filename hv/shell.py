@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
-from hv.machine import Machine, Stop
+from hv.machine import Machine
+from hv.stop import Stop
 
 PROMPT = r"^thaw:(-?\d+)> $"
 

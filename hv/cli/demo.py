@@ -9,10 +9,10 @@ import click
 
 from hv import board
 from hv.cli.options import FILE, size
+from hv.config import Disk, MachineConfig
 from hv.demo.plan import Moment, Plan
 from hv.errors import ConfigError, HostError
 from hv.hibernate import Carrier
-from hv.machine import Disk, MachineConfig
 from hv.sanitizer import Mode
 from hv.scenario.eras import ERAS
 

@@ -54,9 +54,11 @@ def _memory() -> str:
 
 
 def _boot() -> str:
-    from hv.machine import Machine, MachineConfig, StopReason
+    from hv.config import MachineConfig
+    from hv.machine import Machine
     from hv.report import describe
     from hv.shell import GuestShell
+    from hv.stop import StopReason
 
     with Machine(MachineConfig(ram=64 << 20)) as machine:
         stop = GuestShell(machine).wait_for_prompt()

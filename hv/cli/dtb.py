@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from hv.cli.options import FILE, boot_options
+from hv.config import MachineConfig, plan
 from hv.errors import ConfigError, HostError
-from hv.machine import MachineConfig, plan
 
 
 @click.group("dtb", no_args_is_help=False)

@@ -6,10 +6,12 @@ import click
 
 from hv.cli.options import FILE, check_place, how_to_thaw, machine_options
 from hv.cli.terminal import Screen
+from hv.config import MachineConfig
 from hv.hibernate import write_host_image
-from hv.machine import Machine, MachineConfig, Stop, StopReason
+from hv.machine import Machine
 from hv.report import describe
 from hv.shell import GuestShell
+from hv.stop import Stop, StopReason
 
 
 @click.command("hibernate")

@@ -12,8 +12,8 @@ from typing import Any
 import click
 
 from hv import board, images
+from hv.config import BALLOON_SLOT, Disk, MachineConfig
 from hv.errors import ConfigError
-from hv.machine import BALLOON_SLOT, Disk, MachineConfig
 from hv.sanitizer import Mode
 
 _UNITS = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}

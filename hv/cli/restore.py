@@ -8,8 +8,9 @@ import click
 from hv.backtrace import backtrace, describe_frame
 from hv.cli.options import FILE, check_place
 from hv.cli.session import session
+from hv.config import Disk
 from hv.errors import ConfigError
-from hv.machine import Disk, Machine
+from hv.machine import Machine
 from hv.snapshot.reader import open_snapshot
 from hv.snapshot.restore import restore
 from hv.symbols import Symbols

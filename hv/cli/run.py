@@ -7,7 +7,8 @@ import click
 
 from hv.cli.options import FILE, check_place, machine_options
 from hv.cli.session import session
-from hv.machine import Machine, MachineConfig
+from hv.config import MachineConfig
+from hv.machine import Machine
 
 
 @click.command("run")

@@ -14,8 +14,9 @@ import click
 from hv.cli.options import how_to_thaw
 from hv.cli.terminal import STDIN, Screen, keyboard
 from hv.hibernate import write_host_image
-from hv.machine import Machine, Stop, StopReason
+from hv.machine import Machine
 from hv.report import describe
+from hv.stop import Stop, StopReason
 
 SLICE_NS = 10_000_000
 """Virtual time between two looks at the keyboard."""

@@ -8,13 +8,15 @@ import click
 from hv import board
 from hv.cli.options import FILE, check_place, machine_options
 from hv.cli.terminal import Screen
+from hv.config import MachineConfig
 from hv.errors import ConfigError, ImageError
-from hv.machine import Machine, MachineConfig, Stop, StopReason
+from hv.machine import Machine
 from hv.report import describe
 from hv.shell import PATIENCE_NS, GuestShell
 from hv.snapshot.format import Header
 from hv.snapshot.reader import looks_like_one, open_snapshot
 from hv.snapshot.writer import write_snapshot
+from hv.stop import Stop, StopReason
 
 _MODES = {0: "U", 1: "S", 3: "M"}
 

@@ -8,9 +8,9 @@ from click.core import ParameterSource
 
 from hv.cli.options import FILE, check_place, machine_options
 from hv.cli.session import session
+from hv.config import MachineConfig
 from hv.hibernate import thaw
 from hv.hostimage.reader import open_image
-from hv.machine import MachineConfig
 
 
 @click.command("thaw")

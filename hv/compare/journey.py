@@ -19,8 +19,8 @@ from hv.errors import HostError
 from hv.guestpages import BooksError
 from hv.hibernate import Carrier
 from hv.hostimage.reader import open_image
-from hv.machine import StopReason
 from hv.scenario import ERAS, SECOND, Run, ScenarioError, World
+from hv.stop import StopReason
 
 PROCESSES = 2
 SETTLE_NS = 10 * SECOND

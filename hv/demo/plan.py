@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from hv.books import Entry
+from hv.config import MachineConfig
 from hv.hibernate import Carrier
-from hv.machine import MachineConfig
 from hv.shell import Workload
 
 

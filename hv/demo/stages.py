@@ -10,9 +10,10 @@ from hv import books
 from hv.demo.plan import Ending, Failure, Message, Moment, Plan
 from hv.errors import ThawvisorError
 from hv.hibernate import Carrier, thaw, write_host_image
-from hv.machine import Machine, Stop, StopReason
+from hv.machine import Machine
 from hv.report import describe
 from hv.shell import GuestShell, Reply, Workload
+from hv.stop import Stop, StopReason
 
 GUEST_SAYS = ("PM: ", "virtio_balloon ")
 """Kernel messages that belong in the timeline, by the start of their text."""

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Never
 
 from devices.virtio.backends import PowerCutBackend, PowerCutError
 from devices.virtio.balloon import Balloon
-from hv.machine import Machine, Stop, StopReason
+from hv.machine import Machine
 from hv.report import describe
 from hv.scenario.guest import Guest
 from hv.scenario.journal import Event
+from hv.stop import Stop, StopReason
 
 if TYPE_CHECKING:
     from hv.scenario.world import World

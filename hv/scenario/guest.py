@@ -4,8 +4,9 @@ from typing import Protocol
 
 from hv.books import GuestBooks, guest_books
 from hv.hibernate import Carrier
-from hv.machine import Machine, Stop
+from hv.machine import Machine
 from hv.shell import GuestShell, Reply, Workload
+from hv.stop import Stop
 
 
 class Guest(Protocol):

@@ -12,9 +12,10 @@ from devices.virtio.backends import PowerCutBackend
 from hv import books
 from hv.hibernate import Carrier
 from hv.ledger import Kind, Ledger
-from hv.machine import Machine, Stop, StopReason
+from hv.machine import Machine
 from hv.scenario.drive import Drive, ScenarioError
 from hv.shell import Reply, Workload
+from hv.stop import Stop, StopReason
 
 if TYPE_CHECKING:
     from hv.scenario.world import World

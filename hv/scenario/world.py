@@ -9,9 +9,10 @@ from typing import Self
 
 from devices.virtio.backends import PowerCutBackend
 from hv import board, books
+from hv.config import Disk, MachineConfig
 from hv.errors import ConfigError
 from hv.hibernate import Carrier, thaw, write_host_image
-from hv.machine import Disk, Machine, MachineConfig
+from hv.machine import Machine
 from hv.sanitizer import Mode
 from hv.scenario.drive import Drive, ScenarioError
 from hv.scenario.eras import ERAS, Era

@@ -10,9 +10,9 @@ import numpy as np
 
 from devices.memory import Pages, runs
 from hv import board
+from hv.config import Disk, MachineConfig
 from hv.elf import ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EM_RISCV
 from hv.hostimage.identity import MachineIdentity, Natural, OnePerSlot
-from hv.machine import Disk, MachineConfig
 
 VERSION = 1
 

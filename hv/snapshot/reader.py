@@ -13,10 +13,10 @@ import numpy as np
 from devices.memory import GuestMemory, GuestMemoryError
 from hv import board
 from hv.board import PAGE_SIZE
+from hv.config import MachineConfig
 from hv.elf import PT_LOAD
 from hv.errors import HostError, ImageError
 from hv.files import open_file, read_at, read_into
-from hv.machine import MachineConfig
 from hv.snapshot.format import (
     CRC,
     EHDR,

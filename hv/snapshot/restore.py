@@ -1,9 +1,10 @@
 """Making a machine of a snapshot."""
 
 from devices.state import StateError
+from hv.config import MachineConfig
 from hv.errors import ImageError
 from hv.hostimage.identity import check_identity
-from hv.machine import Machine, MachineConfig
+from hv.machine import Machine
 from hv.snapshot.reader import Snapshot
 
 

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hv import board
-from hv.machine import Disk, Machine, MachineConfig, StopReason
+from hv.config import Disk, MachineConfig
+from hv.machine import Machine
 from hv.report import describe
 from hv.shell import GuestShell, Reply
+from hv.stop import StopReason
 
 SECOND = 1_000_000_000
 """Virtual nanoseconds."""

@@ -7,7 +7,8 @@ import pytest
 
 from hv import board
 from hv.images import FIRMWARE, GUEST
-from hv.machine import Machine, StopReason
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.guest import Guest, booted, config, make_disk
 from tests.harness.qemu import Qemu
 

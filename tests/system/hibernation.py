@@ -6,7 +6,8 @@ from pathlib import Path
 
 from devices.virtio.balloon import Balloon
 from hv import board, books
-from hv.machine import Machine, StopReason
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.guest import Guest, booted, config
 
 RAM_MIB = 64

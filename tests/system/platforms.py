@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Protocol
 
 from hv import board
-from hv.machine import Machine, MachineConfig, StopReason
+from hv.config import MachineConfig
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.qemu_process import QemuProcess
 from tests.harness.qmp import QmpError
 

@@ -15,7 +15,9 @@ from devices.virtio.mmio import VirtioMmio
 from devices.virtio.queue import Virtqueue
 from hv import board, books
 from hv import machine as machines
-from hv.machine import Disk, Machine, StopReason
+from hv.config import Disk
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.guest import SECOND, Guest, booted, config, make_disk
 from tests.system.hibernation import (
     RAM_MIB,

@@ -14,7 +14,8 @@ from hv import board
 from hv.demo import story
 from hv.demo.plan import Ending, Plan
 from hv.hibernate import Carrier
-from hv.machine import Machine, StopReason
+from hv.machine import Machine
+from hv.stop import StopReason
 from tests.harness.guest import config, make_disk
 
 MS = 1_000_000

@@ -8,7 +8,7 @@ import pytest
 from devices.virtio.balloon import BalloonAnomalies
 from hv import books
 from hv.hibernate import thaw, write_host_image
-from hv.machine import StopReason
+from hv.stop import StopReason
 from tests.harness.guest import SECOND, Guest, config
 from tests.system.hibernation import (
     RAM_MIB,

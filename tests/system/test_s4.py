@@ -4,7 +4,7 @@ from pathlib import Path
 
 from hv import board
 from hv.hibernate import thaw, write_host_image
-from hv.machine import StopReason
+from hv.stop import StopReason
 from tests.harness.guest import booted, config, make_disk
 from tests.system.hibernation import RAM_MIB, TARGET, asleep, intact, judge, resumed, woken, working
 

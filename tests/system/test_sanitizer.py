@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from hv import board, books
+from hv.config import MachineConfig
 from hv.hibernate import thaw, write_host_image
 from hv.ledger import Kind, Ledger
-from hv.machine import Machine, MachineConfig, StopReason
+from hv.machine import Machine
 from hv.report import describe
 from hv.sanitizer import Mode, Offence
+from hv.stop import StopReason
 from tests.harness.guest import SECOND, Guest, config, make_disk
 from tests.harness.plants import PLANTS, Plant, plant_kernel
 

@@ -17,10 +17,11 @@ import pytest
 from hv import board
 from hv.errors import ConfigError, ImageError
 from hv.images import GUEST
-from hv.machine import Machine, StopReason
+from hv.machine import Machine
 from hv.snapshot.reader import open_snapshot
 from hv.snapshot.restore import restore
 from hv.snapshot.writer import write_snapshot
+from hv.stop import StopReason
 from tests.harness.guest import Guest, booted, config, make_disk
 from tests.harness.terminal import thawvisor
 from tests.system.hibernation import DISK, RAM_MIB, TARGET, TOUCH, working
@@ -317,4 +318,5 @@ def test_the_python_in_the_documentation_runs() -> None:
     """What docs/snapshot.md shows is what happens."""
     document = Path(__file__).resolve().parents[2] / "docs" / "snapshot.md"
     failed, tried = doctest.testfile(str(document), module_relative=False)
-    assert (failed, tried) == (0, 4)
+    assert tried > 0
+    assert failed == 0

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from hv.config import Disk, MachineConfig
 from hv.demo import stages, story
 from hv.demo.plan import Ending, Failure, Message, Moment, Plan
 from hv.hibernate import Carrier
-from hv.machine import Disk, MachineConfig
 from hv.shell import Workload
 from tests.harness.guest import make_disk
 from tests.unit.hv.test_books import STORY, off

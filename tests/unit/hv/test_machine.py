@@ -15,10 +15,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hv import board, images
+from hv.config import Disk, MachineConfig
 from hv.errors import ConfigError
 from hv.images.build import Image, build
-from hv.machine import Disk, Machine, MachineConfig, Stop, StopReason
+from hv.machine import Machine
 from hv.report import describe
+from hv.stop import Stop, StopReason
 from hv.symbols import Symbols
 from tests.harness.elf import Load, make_elf
 from tests.harness.guest import Guest, booted, config, make_disk

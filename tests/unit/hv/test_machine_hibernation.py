@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from hv import board
+from hv.config import Disk, MachineConfig
 from hv.errors import ImageError
 from hv.hibernate import thaw, write_host_image
 from hv.hostimage.format import Header
-from hv.machine import Disk, Machine, MachineConfig, StopReason
+from hv.machine import Machine
 from hv.shell import GuestShell
+from hv.stop import StopReason
 
 RAM = 64 * board.MIB
 TARGET = 4096

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from hv import images
-from hv.machine import MachineConfig, StopReason
+from hv.config import MachineConfig
 from hv.report import describe
+from hv.stop import StopReason
 from tests.harness.guest import booted, config
 
 

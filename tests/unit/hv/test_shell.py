@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hv.machine import Stop, StopReason
 from hv.shell import Reply, Workload, parse_values
+from hv.stop import Stop, StopReason
 from tests.harness.guest import Guest, booted, config
 
 STOP = Stop(StopReason.CONDITION, 0)

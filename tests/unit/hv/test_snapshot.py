@@ -14,8 +14,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from hv import board
+from hv.config import Disk, MachineConfig
 from hv.errors import ConfigError, HostError, ImageError, ThawvisorError
-from hv.machine import Disk, Machine, MachineConfig
+from hv.machine import Machine
 from hv.snapshot.format import PHDR, STATE_PROLOGUE, VERSION, front_crc, join, native, portable, state_offset
 from hv.snapshot.reader import looks_like_one, open_snapshot
 from hv.snapshot.restore import restore

@@ -76,11 +76,11 @@ def test_a_disk_has_one_writer_or_many_readers(image: Path) -> None:
     """Two machines cannot share a disk that one of them writes; the lock goes with the backend."""
     writer = FileBackend(image)
     for read_only in (False, True):
-        with pytest.raises(BackendError, match="another machine.* has it open"):
+        with pytest.raises(BackendError, match=r"another machine.* has it open"):
             FileBackend(image, read_only)
     writer.close()
     readers = [FileBackend(image, read_only=True) for _ in range(2)]
-    with pytest.raises(BackendError, match="another machine.* has it open"):
+    with pytest.raises(BackendError, match=r"another machine.* has it open"):
         FileBackend(image)
     for reader in readers:
         reader.close()

@@ -1,0 +1,90 @@
+"""What a machine is made of: what the command line fills in and `hv.machine` builds from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from devices.virtio.backends import BlockBackend
+from hv import board, images
+from hv.errors import ConfigError
+from hv.hostimage.identity import DiskIdentity, identify_backend, identify_disk
+from hv.loader import BootPlan, plan_boot
+from hv.sanitizer import Mode
+
+BALLOON_SLOT = 1
+"""Default slot of the balloon; disks take 0, then 2 and up."""
+
+COMMAND_LINE_SIZE = 1024
+"""Bytes of a kernel's command line with its NUL, on RISC-V (Linux, `uapi/asm/setup.h`); more is cut off."""
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A virtio-blk device.
+
+    Attributes:
+        path: the raw image; sectors of 512 bytes.
+        slot: virtio-mmio slot, or None for the next free one from 0 (passing over the balloon's).
+        backend: what holds the sectors instead of a file; `path` is then no more than its name. Its owner
+        closes it.
+    """
+
+    path: Path
+    slot: int | None = None
+    backend: BlockBackend | None = None
+
+    def identify(self) -> DiskIdentity:
+        """Return what tells its contents from other disks'; raises ImageError when they cannot be read."""
+        return identify_disk(self.path) if self.backend is None else identify_backend(self.backend)
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """What a machine is made of.
+
+    Attributes:
+        ram: bytes, whole pages, 32 MiB to 8 GiB.
+        bios: firmware, ELF or flat binary.
+        kernel: the guest kernel, ELF or RISC-V Image.
+        initrd: initial RAM disk, or None.
+        append: kernel command line.
+        disks: virtio-blk devices.
+        balloon: the host's balloon target in pages, or None for a machine without a balloon device.
+        balloon_slot: virtio-mmio slot of the balloon.
+        platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
+        sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
+    """
+
+    ram: int = 128 * board.MIB
+    bios: Path = images.FIRMWARE
+    kernel: Path = images.GUEST
+    initrd: Path | None = None
+    append: str = ""
+    disks: tuple[Disk, ...] = ()
+    balloon: int | None = 0
+    balloon_slot: int = BALLOON_SLOT
+    platform_sleep: bool = True
+    sanitize: Mode | None = None
+
+
+def plan(config: MachineConfig) -> BootPlan:
+    """Read a machine's images and lay them out, without building the machine.
+
+    Raises:
+        ConfigError: the RAM size is not one the board can have, or the command line is too long.
+        ImageError: an image is refused.
+    """
+    if not board.RAM_MIN <= config.ram <= board.RAM_MAX or config.ram % board.PAGE_SIZE:
+        raise ConfigError(f"RAM of {config.ram} bytes: give -m a size of whole pages from 32M to 8G")
+    length = len(config.append.encode("utf-8", "surrogateescape"))
+    if length >= COMMAND_LINE_SIZE:
+        raise ConfigError(
+            f"-append of {length} bytes: a kernel takes at most {COMMAND_LINE_SIZE - 1}; shorten it"
+        )
+    return plan_boot(
+        config.ram,
+        config.bios,
+        config.kernel,
+        config.initrd,
+        config.append,
+        platform_sleep=config.platform_sleep,
+    )
