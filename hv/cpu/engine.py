@@ -110,8 +110,9 @@ class Engine:
 
     def map_mmio(self, base: int, size: int, read: Callable[..., int], write: Callable[..., None]) -> None:
         """Let ctypes callbacks answer for whole pages; the caller keeps them alive."""
-        addresses = (ctypes.cast(read, c_void_p), None, ctypes.cast(write, c_void_p), None)  # type: ignore[arg-type]
-        self._check(f"map {base:#x}", self.lib.uc_mmio_map(self.handle, base, size, *addresses))
+        # ctypes.cast would make a callback refer to itself, and keep all behind it for a garbage collection.
+        load, store = (c_void_p.from_buffer(callback) for callback in (read, write))  # type: ignore[arg-type]
+        self._check(f"map {base:#x}", self.lib.uc_mmio_map(self.handle, base, size, load, None, store, None))
 
     def hook(self, kind: int, function: int, user_data: int, begin: int = 1, end: int = 0) -> int:
         """Call `function` for events of `kind` from `begin` to `end` (by default all); return a handle."""

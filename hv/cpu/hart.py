@@ -131,6 +131,7 @@ class Hart:
     def close(self) -> None:
         """Free the CPU. Nothing else may be called after it, but it may be called again."""
         self._memory.on_write = lambda _address, _length: None
+        self._windows.close()
         self._free()
 
     def reset(self, pc: int, a0: int, a1: int, a2: int) -> None:

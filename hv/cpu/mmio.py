@@ -26,6 +26,10 @@ Region = tuple[int, int, MmioDevice]
 """Guest physical address of a device, bytes that it decodes, and the device."""
 
 
+def _stand_still() -> None:
+    """Stand for a hart that is closed."""
+
+
 class Windows:
     """The devices of one hart.
 
@@ -73,6 +77,11 @@ class Windows:
         callbacks = _READ(read), _WRITE(write)
         self._callbacks.extend(callbacks)
         return callbacks
+
+    def close(self) -> None:
+        """Forget the devices: they know the hart, and would keep it and RAM until a garbage collection."""
+        self._callbacks.clear()
+        self._stop = _stand_still
 
     def _failed(self, failure: BaseException) -> int:
         self.failure = self.failure or failure

@@ -1,10 +1,12 @@
 """The machine: how runs end, what a configuration may be, and that nothing a guest does is an exception."""
 
+import gc
 import hashlib
 import os
 import re
 import signal
 import threading
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -273,3 +275,16 @@ class TestSignals:
         thread.start()
         thread.join()
         assert [stop.reason for stop in stops] == [StopReason.BUDGET]
+
+
+def test_a_machine_that_is_closed_and_forgotten_frees_its_ram_at_once() -> None:
+    """Nothing in a machine refers back to it once it is closed: no garbage collection is waited for."""
+    gc.disable()
+    try:
+        with Machine(MachineConfig(ram=board.RAM_MIN)) as machine:
+            machine.run(1000)
+            ram = weakref.ref(machine.memory)
+        del machine
+        assert ram() is None
+    finally:
+        gc.enable()
