@@ -95,7 +95,7 @@ class Machine:
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio] = []
         self._parts: dict[str, Stateful] = {}
-        self._way_back: Callable[[], None] | None = None
+        self._origin: tuple[ForkedMemory, list[ForkedBackend], State] | None = None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
         self._entered = itertools.count()
         try:
@@ -280,12 +280,6 @@ class Machine:
         )
         fork = Machine(replace(self.config, disks=disks), memory, self.boot)
 
-        def go_back() -> None:
-            memory.rewind()
-            for backend in backends:
-                backend.rewind()
-            fork.restore(moment.state)
-
         try:
             fork.restore(moment.state)
         except StateError as error:
@@ -293,7 +287,7 @@ class Machine:
             raise ConfigError(
                 f"that moment is of a machine with other parts ({error}); fork the one it is of"
             ) from None
-        fork._way_back = go_back
+        fork._origin = (memory, backends, moment.state)
         return fork
 
     def rewind(self) -> None:
@@ -302,10 +296,14 @@ class Machine:
         Raises:
             ConfigError: this machine is no fork.
         """
-        if self._way_back is None:
+        if self._origin is None:
             raise ConfigError("only a fork can be rewound: call fork() first")
+        memory, backends, state = self._origin
         self._agenda.clear()
-        self._way_back()
+        memory.rewind()
+        for backend in backends:
+            backend.rewind()
+        self.restore(state)
 
     def ram_sha256(self) -> str:
         """Hash all of guest RAM."""
