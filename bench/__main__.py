@@ -1,5 +1,6 @@
 """Run the contests: all, or those named on the command line."""
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,7 @@ def main(names: list[str]) -> None:
     unknown = sorted(set(names) - set(CONTESTS))
     if unknown:
         sys.exit(f"bench: no contest {unknown[0]!r}; there are: {', '.join(CONTESTS)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's second start finds the bytecode of the first
     out = Console(width=120, highlight=False)
     for name in names or CONTESTS:
         with tempfile.TemporaryDirectory(prefix="thawvisor-bench-") as scratch:
