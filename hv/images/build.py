@@ -49,6 +49,14 @@ def board_header(root: Path) -> str:
     return str(board.c_header())
 
 
+def zig_folder() -> Path:
+    """Return where zig's own headers are: in this environment, or in one that pip made for a build."""
+    spec = importlib.util.find_spec("ziglang")
+    if spec is None or spec.origin is None:
+        sys.exit("the cross compiler is missing: pip install ziglang")
+    return Path(spec.origin).parent
+
+
 def zig_cc(arguments: list[str], cache: Path) -> None:
     """Run `zig cc`.
 
@@ -61,7 +69,8 @@ def zig_cc(arguments: list[str], cache: Path) -> None:
     """
     environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
     command = [sys.executable, "-m", "ziglang", "cc", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    # Not in the source tree: what lies below its working directory, its own headers perhaps, zig names relatively.
+    done = subprocess.run(command, cwd=cache, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
 
@@ -91,6 +100,8 @@ def build(image: Image, root: Path, output: Path, cache: Path, defines: tuple[st
             f"-I{headers}",
             f"-ffile-prefix-map={headers}=/src/build",
             f"-ffile-prefix-map={root}=/src",
+            # Behind the one above, which it may lie in: clang takes the last that fits.
+            f"-ffile-prefix-map={zig_folder()}=/zig",
             "-fdebug-compilation-dir=/src",
         ]
 
@@ -115,7 +126,7 @@ def build_all(root: Path) -> None:
     Args:
         root: the project's source tree.
     """
-    cache = Path(os.environ.get("THAWVISOR_ZIG_CACHE", root / ".zig-cache"))
+    cache = Path(os.environ.get("THAWVISOR_ZIG_CACHE", root / ".zig-cache")).resolve()
     for image in IMAGES:
         build(image, root, root / "hv" / "images" / image.output, cache)
 
