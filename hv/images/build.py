@@ -69,7 +69,7 @@ def zig_cc(arguments: list[str], cache: Path) -> None:
     """
     environment = os.environ | {"ZIG_GLOBAL_CACHE_DIR": str(cache), "ZIG_LOCAL_CACHE_DIR": str(cache)}
     command = [sys.executable, "-m", "ziglang", "cc", *arguments]
-    # Not in the source tree: zig names what lies below its working directory, such as its headers, relatively.
+    # Not in the source tree: zig names what lies below its working directory, like its headers, relatively.
     done = subprocess.run(command, cwd=cache, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
