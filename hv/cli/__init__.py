@@ -25,6 +25,7 @@ VERBS = {
     "restore": ("hv.cli.restore", "Go on from a snapshot."),
     "scenario": ("hv.cli.scenario", "List and run scenarios: what can befall a guest around hibernation."),
     "s4": ("hv.cli.s4", "Compare the eras of the balloon driver around a hibernation."),
+    "linux": ("hv.cli.linux", "Boot Debian's Linux; make what it is booted from."),
     "doctor": ("hv.cli.doctor", "Check that this host can run the machine."),
     "dtb": ("hv.cli.dtb", "Show the device tree that the guest is given."),
 }

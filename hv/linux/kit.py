@@ -1,0 +1,117 @@
+"""What a Linux guest is booted from: a folder with kernel and initramfs, made from Debian's packages."""
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from hv.errors import HostError
+from hv.files import replacing, write_all
+from hv.linux.apt import Apt
+from hv.linux.deb import read_members
+from hv.linux.initramfs import MODULES, initramfs
+
+RELEASE, ARCHITECTURE = "trixie", "riscv64"
+_KERNEL = "linux-image-riscv64"
+"""The package that depends on the newest kernel."""
+
+PACKAGES = ("linux-image-*-riscv64", "busybox-static", "opensbi")
+"""What is needed of Debian, for those who bring it by hand."""
+
+_KERNEL_IMAGE = re.compile(r"boot/vmlinux-[^/]+")
+_MODULE = re.compile(rf"usr/lib/modules/.*/({'|'.join(MODULES)})\.ko\.xz")
+_BUSYBOX = "usr/bin/busybox"
+_OPENSBI = "usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin"
+
+
+class Kit(NamedTuple):
+    """A folder with what a Linux guest is booted from."""
+
+    folder: Path
+
+    @property
+    def kernel(self) -> Path:
+        """The kernel, a plain Image."""
+        return self.folder / "Image"
+
+    @property
+    def initrd(self) -> Path:
+        """The initramfs."""
+        return self.folder / "initrd.cpio"
+
+    @property
+    def opensbi(self) -> Path:
+        """Debian's M-mode firmware."""
+        return self.folder / "opensbi.bin"
+
+    @property
+    def complete(self) -> bool:
+        """Whether it can be booted."""
+        return all(path.is_file() for path in (self.kernel, self.initrd, self.opensbi))
+
+
+def default_folder() -> Path:
+    """Return where a kit lies unless someone says otherwise: among the user's caches."""
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return caches / "thawvisor" / f"linux-{RELEASE}"
+
+
+def fetch(folder: Path) -> Kit:
+    """Make a kit from packages that apt downloads.
+
+    Args:
+        folder: where; made if it is not there.
+
+    Raises:
+        HostError: there is no apt, no network, no place: says what to provide by hand.
+    """
+    try:
+        with Apt(RELEASE, ARCHITECTURE) as apt:
+            names = (apt.dependency(_KERNEL), *PACKAGES[1:])
+            return assemble(folder, [apt.download(name) for name in names])
+    except HostError as error:
+        raise HostError(
+            f"{error}; or download the packages {', '.join(PACKAGES)} of Debian {RELEASE} for {ARCHITECTURE} "
+            "yourself, and give the three files to `thawvisor linux fetch`"
+        ) from None
+
+
+def assemble(folder: Path, packages: Sequence[Path]) -> Kit:
+    """Make a kit from packages.
+
+    Args:
+        folder: where; made if it is not there.
+        packages: the files of PACKAGES, in any order.
+
+    Raises:
+        ImageError: one is no package.
+        HostError: something is missing, or cannot be written.
+    """
+    found: dict[str, bytes] = {}
+    for package in packages:
+        found |= read_members(package, _wanted)
+    kernel = next((data for path, data in found.items() if _KERNEL_IMAGE.fullmatch(path)), None)
+    modules = {match[1]: data for path, data in found.items() if (match := _MODULE.fullmatch(path))}
+    busybox, opensbi = found.get(_BUSYBOX), found.get(_OPENSBI)
+    if kernel is None or busybox is None or opensbi is None or len(modules) < len(MODULES):
+        raise HostError(
+            f"the packages lack a kernel with its modules, busybox or OpenSBI: give {', '.join(PACKAGES)}"
+        )
+    kit = Kit(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"{folder}: {error.strerror}; give another --dir") from None
+    for path, data in (
+        (kit.kernel, kernel),
+        (kit.initrd, initramfs(busybox, modules)),
+        (kit.opensbi, opensbi),
+    ):
+        with replacing(path, "Linux kit") as file:
+            write_all(file, memoryview(data))
+    return kit
+
+
+def _wanted(path: str) -> bool:
+    return path in (_BUSYBOX, _OPENSBI) or bool(_KERNEL_IMAGE.fullmatch(path) or _MODULE.fullmatch(path))
