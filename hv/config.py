@@ -50,6 +50,7 @@ class MachineConfig:
         disks: virtio-blk devices.
         balloon: the host's balloon target in pages, or None for a machine without a balloon device.
         balloon_slot: virtio-mmio slot of the balloon.
+        legacy_virtio: whether every virtio-mmio slot is version 1, the legacy interface.
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
         sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
     """
@@ -62,6 +63,7 @@ class MachineConfig:
     disks: tuple[Disk, ...] = ()
     balloon: int | None = 0
     balloon_slot: int = BALLOON_SLOT
+    legacy_virtio: bool = False
     platform_sleep: bool = True
     sanitize: Mode | None = None
 

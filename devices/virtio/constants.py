@@ -8,14 +8,21 @@ VIRTIO_CONFIG_S_ACKNOWLEDGE = 1
 VIRTIO_CONFIG_S_DRIVER = 2
 VIRTIO_CONFIG_S_DRIVER_OK = 4
 VIRTIO_CONFIG_S_FEATURES_OK = 8
+VIRTIO_CONFIG_S_SUSPEND = 16
 VIRTIO_CONFIG_S_NEEDS_RESET = 0x40
 VIRTIO_CONFIG_S_FAILED = 0x80
 
-# "Reserved Feature Bits" (bit numbers): linux/virtio_config.h, linux/virtio_ring.h
+# "Reserved Feature Bits" (bit numbers), the first two on the legacy interface only: linux/virtio_config.h,
+# linux/virtio_ring.h; SUSPEND is the specification's alone
+VIRTIO_F_NOTIFY_ON_EMPTY = 24
+VIRTIO_F_ANY_LAYOUT = 27
 VIRTIO_RING_F_INDIRECT_DESC = 28
 VIRTIO_RING_F_EVENT_IDX = 29
 VIRTIO_F_VERSION_1 = 32
+VIRTIO_F_IN_ORDER = 35
+VIRTIO_F_NOTIFICATION_DATA = 38
 VIRTIO_F_RING_RESET = 40
+VIRTIO_F_SUSPEND = 43
 
 # "Split Virtqueues": linux/virtio_ring.h
 VRING_DESC_F_NEXT = 1
@@ -56,6 +63,13 @@ VIRTIO_MMIO_SHM_BASE_HIGH = 0x0BC
 VIRTIO_MMIO_QUEUE_RESET = 0x0C0
 VIRTIO_MMIO_CONFIG_GENERATION = 0x0FC
 VIRTIO_MMIO_CONFIG = 0x100
+
+# "Legacy interface" of virtio over MMIO (offsets): linux/virtio_mmio.h
+VIRTIO_MMIO_GUEST_PAGE_SIZE = 0x028
+VIRTIO_MMIO_QUEUE_ALIGN = 0x03C
+VIRTIO_MMIO_QUEUE_PFN = 0x040
+
+# Both tables (bits of InterruptStatus): linux/virtio_mmio.h
 VIRTIO_MMIO_INT_VRING = 1
 VIRTIO_MMIO_INT_CONFIG = 2
 

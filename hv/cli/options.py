@@ -96,6 +96,11 @@ _DEVICES = (
         help="virtio-mmio slot of the balloon.",
     ),
     click.option(
+        "--legacy-virtio",
+        is_flag=True,
+        help="Make every virtio-mmio slot version 1, the legacy interface.",
+    ),
+    click.option(
         "--sanitize",
         type=click.Choice([mode.value for mode in Mode]),
         is_flag=False,
