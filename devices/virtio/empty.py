@@ -4,7 +4,7 @@ device.
 Spec: virtio 1.4, "MMIO Device Register Layout": a driver ignores such a device without an error.
 """
 
-from devices.register import Register, RegisterDevice
+from devices.register import Register
 from devices.virtio.constants import (
     VIRTIO_MMIO_DEVICE_ID,
     VIRTIO_MMIO_MAGIC_VALUE,
@@ -12,6 +12,7 @@ from devices.virtio.constants import (
 )
 from devices.virtio.mmio import MAGIC
 from devices.virtio.registers import VIRTIO_MMIO_SIZE
+from devices.virtio.slot import Slot
 
 _REGISTERS = (
     Register(VIRTIO_MMIO_MAGIC_VALUE, "MAGIC_VALUE", "r"),
@@ -20,7 +21,7 @@ _REGISTERS = (
 )
 
 
-class EmptySlot(RegisterDevice):
+class EmptySlot(Slot):
     """The registers of a slot without a device."""
 
     def __init__(self) -> None:

@@ -17,7 +17,6 @@ from collections.abc import Callable
 
 from devices.irq import IrqLine
 from devices.memory import GuestMemory
-from devices.register import RegisterDevice
 from devices.state import Fields, State
 from devices.virtio.constants import (
     VIRTIO_CONFIG_S_DRIVER_OK,
@@ -39,6 +38,7 @@ from devices.virtio.registers import (
     InterruptStatus,
     QueueRegisters,
 )
+from devices.virtio.slot import Slot
 from devices.virtio.status import STATUS_MASK, next_status, reachable
 
 MAGIC = int.from_bytes(b"virt", "little")
@@ -61,7 +61,7 @@ _RUNNING = VIRTIO_CONFIG_S_DRIVER_OK | VIRTIO_CONFIG_S_NEEDS_RESET
 _U32 = 0xFFFF_FFFF
 
 
-class VirtioMmio(RegisterDevice):
+class VirtioMmio(Slot):
     """One slot of the bus with a device in it (a `devices.mmio.MmioDevice`).
 
     `kick` is called when the guest did something that the host should look at: a notification, a new
@@ -114,17 +114,17 @@ class VirtioMmio(RegisterDevice):
         self._clear()
         self._interrupt.set(0)
 
-    def read(self, offset: int, size: int) -> int:
+    def _load(self, offset: int, size: int) -> int:
         """Answer a load from a register or from the configuration space, which has zeros behind it."""
         if offset < VIRTIO_MMIO_CONFIG:
-            return super().read(offset, size)
+            return super()._load(offset, size)
         at = offset - VIRTIO_MMIO_CONFIG
         return int.from_bytes(self.device.config()[at : at + size], "little")
 
-    def write(self, offset: int, size: int, value: int) -> None:
+    def _store(self, offset: int, size: int, value: int) -> None:
         """Take a store to a register or to the configuration space."""
         if offset < VIRTIO_MMIO_CONFIG:
-            super().write(offset, size, value)
+            super()._store(offset, size, value)
             return
         data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
         self.device.write_config(offset - VIRTIO_MMIO_CONFIG, data)
