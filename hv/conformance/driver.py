@@ -1,0 +1,365 @@
+"""A driver without a guest: it sees registers and RAM, as a driver does, through a device under test.
+
+`Driver` initialises the device and keeps one `Ring` for each queue. Everything is as explicit as a hostile test
+needs: buffers are addresses, and what is forbidden can be done. `driver.dut` is the host's side of the device.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from devices.virtio.constants import (
+    VIRTIO_CONFIG_S_ACKNOWLEDGE,
+    VIRTIO_CONFIG_S_DRIVER,
+    VIRTIO_CONFIG_S_DRIVER_OK,
+    VIRTIO_CONFIG_S_FEATURES_OK,
+    VIRTIO_F_VERSION_1,
+    VIRTIO_MMIO_CONFIG,
+    VIRTIO_MMIO_DEVICE_FEATURES,
+    VIRTIO_MMIO_DEVICE_FEATURES_SEL,
+    VIRTIO_MMIO_DRIVER_FEATURES,
+    VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+    VIRTIO_MMIO_INTERRUPT_ACK,
+    VIRTIO_MMIO_INTERRUPT_STATUS,
+    VIRTIO_MMIO_QUEUE_AVAIL_LOW,
+    VIRTIO_MMIO_QUEUE_DESC_LOW,
+    VIRTIO_MMIO_QUEUE_NOTIFY,
+    VIRTIO_MMIO_QUEUE_NUM,
+    VIRTIO_MMIO_QUEUE_NUM_MAX,
+    VIRTIO_MMIO_QUEUE_READY,
+    VIRTIO_MMIO_QUEUE_SEL,
+    VIRTIO_MMIO_QUEUE_USED_LOW,
+    VIRTIO_MMIO_STATUS,
+    VRING_DESC_F_INDIRECT,
+    VRING_DESC_F_NEXT,
+    VRING_DESC_F_WRITE,
+    VRING_USED_ALIGN_SIZE,
+)
+from hv.conformance import names
+from hv.conformance.dut import RAM_BASE, Dut, NotOfferedError
+
+S_DRIVER = VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER
+S_FEATURES_OK = S_DRIVER | VIRTIO_CONFIG_S_FEATURES_OK
+S_DRIVER_OK = S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK
+S_LEGACY_OK = S_DRIVER | VIRTIO_CONFIG_S_DRIVER_OK
+"""The status of a legacy device at work: it knows no FEATURES_OK."""
+
+F_VERSION_1 = 1 << VIRTIO_F_VERSION_1
+
+_REMEMBERED = 24
+"""Accesses to registers that a failing test shows."""
+
+_QUEUES_MAX = 8
+_U32 = 0xFFFF_FFFF
+_PAGE_SIZE = 4096
+
+
+class Buffer(NamedTuple):
+    """One descriptor: guest physical address, bytes, whether the device writes it."""
+
+    addr: int
+    length: int
+    writable: bool = False
+
+
+class Ring:
+    """A split ring in RAM as a driver keeps it. Descriptors are handed out in a circle.
+
+    Attributes:
+        size: number of descriptors.
+        desc: guest physical address of the descriptor table.
+        avail: of the available ring.
+        used: of the used ring.
+        end: of the first byte behind it all.
+    """
+
+    def __init__(self, dut: Dut, addr: int, size: int, align: int = VRING_USED_ALIGN_SIZE) -> None:
+        self.dut = dut
+        self.size = size
+        self.desc = addr
+        self.avail = addr + 16 * size
+        self.used = -(-(self.avail + 6 + 2 * size) // align) * align
+        self.end = self.used + 6 + 8 * size
+        self.next_desc = 0
+        self.avail_idx = 0
+        self.seen_used = 0
+        dut.write_memory(addr, bytes(self.end - addr))
+
+    def descriptor(self, index: int, addr: int, length: int, flags: int, following: int = 0) -> None:
+        """Write a descriptor, whatever it says."""
+        self.dut.write_memory(self.desc + 16 * index, struct.pack("<QIHH", addr, length, flags, following))
+
+    def chain(self, buffers: Sequence[Buffer]) -> int:
+        """Write a chain and return its head."""
+        indices = [(self.next_desc + i) % self.size for i in range(len(buffers))]
+        self.next_desc = (self.next_desc + len(buffers)) % self.size
+        for i, buffer in enumerate(buffers):
+            last = i == len(buffers) - 1
+            flags = buffer.writable * VRING_DESC_F_WRITE | (not last) * VRING_DESC_F_NEXT
+            self.descriptor(indices[i], buffer.addr, buffer.length, flags, 0 if last else indices[i + 1])
+        return indices[0]
+
+    def indirect_chain(self, buffers: Sequence[Buffer], table: int, flags: int = 0) -> int:
+        """Write a chain into an indirect table at `table`, and return the head that leads to it."""
+        for i, buffer in enumerate(buffers):
+            last = i == len(buffers) - 1
+            entry = buffer.writable * VRING_DESC_F_WRITE | (not last) * VRING_DESC_F_NEXT
+            data = struct.pack("<QIHH", buffer.addr, buffer.length, entry, 0 if last else i + 1)
+            self.dut.write_memory(table + 16 * i, data)
+        head = self.next_desc
+        self.next_desc = (head + 1) % self.size
+        self.descriptor(head, table, 16 * len(buffers), VRING_DESC_F_INDIRECT | flags)
+        return head
+
+    def make_available(self, *heads: int) -> None:
+        """Put heads into the available ring and then advance its index past them."""
+        for i, head in enumerate(heads):
+            at = self.avail + 4 + 2 * ((self.avail_idx + i) % self.size)
+            self.dut.write_memory(at, struct.pack("<H", head))
+        self.set_avail_idx(self.avail_idx + len(heads))
+
+    def set_avail_idx(self, idx: int) -> None:
+        """Write the available index, whatever it says."""
+        self.avail_idx = idx & 0xFFFF
+        self.dut.write_memory(self.avail + 2, struct.pack("<H", self.avail_idx))
+
+    def set_avail_flags(self, flags: int) -> None:
+        """Write the flags of the available ring."""
+        self.dut.write_memory(self.avail, struct.pack("<H", flags))
+
+    def set_used_event(self, position: int) -> None:
+        """Ask for an interrupt when the used index passes `position`."""
+        self.dut.write_memory(self.avail + 4 + 2 * self.size, struct.pack("<H", position & 0xFFFF))
+
+    @property
+    def avail_event(self) -> int:
+        """The position whose passing the device wants to be notified of."""
+        return self._read16(self.used + 4 + 8 * self.size)
+
+    @property
+    def used_flags(self) -> int:
+        """The flags of the used ring."""
+        return self._read16(self.used)
+
+    @property
+    def used_idx(self) -> int:
+        """The used index as the device has it."""
+        return self._read16(self.used + 2)
+
+    def reap(self) -> list[tuple[int, int]]:
+        """Return (head, used length) of what the device has given back since the last call."""
+        done = []
+        while self.seen_used != self.used_idx:
+            at = self.used + 4 + 8 * (self.seen_used % self.size)
+            head, length = struct.unpack("<II", self.dut.read_memory(at, 8))
+            done.append((head, length))
+            self.seen_used = (self.seen_used + 1) & 0xFFFF
+        return done
+
+    def _read16(self, addr: int) -> int:
+        return int.from_bytes(self.dut.read_memory(addr, 2), "little")
+
+
+class Driver:
+    """A driver on a device under test, which it lets work after each notification.
+
+    Attributes:
+        dut: the device, and its host.
+        device: its kind.
+        legacy: whether this is the interface of version 1.
+        rings: those that `set_up_queue` made, by queue.
+        log: the last accesses to registers, for people.
+    """
+
+    def __init__(self, dut: Dut, device: str = "balloon", interface: str = "modern") -> None:
+        self.dut = dut
+        self.device = device
+        self.legacy = interface == "legacy"
+        self.rings: dict[int, Ring] = {}
+        self.log: deque[str] = deque(maxlen=_REMEMBERED)
+        self._free = RAM_BASE
+
+    # Registers and memory.
+
+    def read(self, offset: int, size: int = 4) -> int:
+        """Read a register, of 32 bits unless told otherwise."""
+        value = self.dut.read(offset, size)
+        self.log.append(f"read  {names.register(offset):<20} {size} -> {value:#x}")
+        return value
+
+    def write(self, offset: int, value: int, size: int = 4) -> None:
+        """Write a register, of 32 bits unless told otherwise."""
+        self.log.append(f"write {names.register(offset):<20} {size} <- {value:#x}")
+        self.dut.write(offset, size, value)
+
+    def config(self, offset: int, size: int = 4) -> int:
+        """Read a field of the configuration space."""
+        return self.read(VIRTIO_MMIO_CONFIG + offset, size)
+
+    def write_config(self, offset: int, value: int, size: int = 4) -> None:
+        """Write a field of the configuration space and let the device take note."""
+        self.write(VIRTIO_MMIO_CONFIG + offset, value, size)
+        self.dut.settle()
+
+    def take(self, length: int, align: int = _PAGE_SIZE) -> int:
+        """Return the address of fresh guest memory."""
+        addr = -(-self._free // align) * align
+        self._free = addr + length
+        return addr
+
+    def put(self, data: bytes, align: int = _PAGE_SIZE) -> int:
+        """Place data into fresh guest memory and return their address."""
+        addr = self.take(len(data), align)
+        self.dut.write_memory(addr, data)
+        return addr
+
+    # Initialization.
+
+    @property
+    def status(self) -> int:
+        """The device status."""
+        return self.read(VIRTIO_MMIO_STATUS)
+
+    @status.setter
+    def status(self, value: int) -> None:
+        self.write(VIRTIO_MMIO_STATUS, value)
+        self.dut.settle()
+
+    @property
+    def working(self) -> int:
+        """The status of a device that works."""
+        return S_LEGACY_OK if self.legacy else S_DRIVER_OK
+
+    def reset(self) -> None:
+        """Reset the device, and forget the rings."""
+        self.status = 0
+        self.rings.clear()
+
+    def offered(self) -> int:
+        """Return the feature bits that the device offers."""
+        features = 0
+        for word in range(1 if self.legacy else 4):
+            self.write(VIRTIO_MMIO_DEVICE_FEATURES_SEL, word)
+            features |= self.read(VIRTIO_MMIO_DEVICE_FEATURES) << 32 * word
+        return features
+
+    def require(self, *features: int) -> int:
+        """Return feature numbers as bits, if the device offers them all; raises NotOfferedError."""
+        offered = self.offered()
+        for feature in features:
+            if not offered >> feature & 1:
+                raise NotOfferedError(f"{names.feature(self.device, feature)} is not offered")
+        return sum(1 << feature for feature in features)
+
+    def accept(self, features: int) -> None:
+        """Write all words of the driver's features."""
+        for word in range(1 if self.legacy else 4):
+            self.write(VIRTIO_MMIO_DRIVER_FEATURES_SEL, word)
+            self.write(VIRTIO_MMIO_DRIVER_FEATURES, features >> 32 * word & _U32)
+
+    def negotiate(self, features: int) -> bool:
+        """Go from reset to FEATURES_OK; return whether the device took the features.
+
+        A legacy device has no way to refuse them, and is told its page size here.
+        """
+        self.reset()
+        self.status = VIRTIO_CONFIG_S_ACKNOWLEDGE
+        self.status = S_DRIVER
+        self.accept(features)
+        if self.legacy:
+            self.write(names.VIRTIO_MMIO_GUEST_PAGE_SIZE, _PAGE_SIZE)
+            return True
+        self.status = S_FEATURES_OK
+        return self.status == S_FEATURES_OK
+
+    def queue_max(self, index: int) -> int:
+        """Return the largest size of a queue, which becomes the selected one; 0 where there is none."""
+        self.write(VIRTIO_MMIO_QUEUE_SEL, index)
+        return self.read(VIRTIO_MMIO_QUEUE_NUM_MAX)
+
+    def set_layout(self, index: int, size: int, desc: int, avail: int, used: int) -> None:
+        """Write size and addresses of a queue, which becomes the selected one."""
+        self.write(VIRTIO_MMIO_QUEUE_SEL, index)
+        self.write(VIRTIO_MMIO_QUEUE_NUM, size)
+        for register, addr in (
+            (VIRTIO_MMIO_QUEUE_DESC_LOW, desc),
+            (VIRTIO_MMIO_QUEUE_AVAIL_LOW, avail),
+            (VIRTIO_MMIO_QUEUE_USED_LOW, used),
+        ):
+            self.write(register, addr & _U32)
+            self.write(register + 4, addr >> 32)
+
+    def set_up_queue(self, index: int, size: int) -> Ring:
+        """Place a ring in fresh memory and enable the queue."""
+        if self.legacy:
+            ring = Ring(self.dut, self.take(26 * size + 32 + _PAGE_SIZE), size, _PAGE_SIZE)
+            self.write(VIRTIO_MMIO_QUEUE_SEL, index)
+            self.write(VIRTIO_MMIO_QUEUE_NUM, size)
+            self.write(names.VIRTIO_MMIO_QUEUE_ALIGN, _PAGE_SIZE)
+            self.write(names.VIRTIO_MMIO_QUEUE_PFN, ring.desc // _PAGE_SIZE)
+        else:
+            ring = Ring(self.dut, self.take(26 * size + 32), size)
+            self.set_layout(index, size, ring.desc, ring.avail, ring.used)
+            self.write(VIRTIO_MMIO_QUEUE_READY, 1)
+        self.rings[index] = ring
+        return ring
+
+    def set_up_queues(self, size: int = 16) -> None:
+        """Enable every queue that the device has, with at most `size` descriptors."""
+        for index in range(_QUEUES_MAX):
+            largest = self.queue_max(index)
+            if largest:
+                self.set_up_queue(index, min(size, largest))
+
+    def start(self, features: int = 0, size: int = 16) -> None:
+        """Initialise the device with these features, VERSION_1 where there is one, and all its queues."""
+        taken = self.negotiate(features if self.legacy else features | F_VERSION_1)
+        assert taken, f"the device refuses the features {features:#x}, which it must take"
+        self.set_up_queues(size)
+        self.status = self.working
+
+    # Operation.
+
+    def notify(self, index: int) -> None:
+        """Notify a queue and let the device work."""
+        self.write(VIRTIO_MMIO_QUEUE_NOTIFY, index)
+        self.dut.settle()
+
+    def submit(self, index: int, buffers: Sequence[Buffer]) -> tuple[int, int]:
+        """Make one chain available, notify, and return what came back: (head, used length)."""
+        ring = self.rings[index]
+        head = ring.chain(buffers)
+        ring.make_available(head)
+        self.notify(index)
+        done = ring.reap()
+        assert [each for each, _ in done] == [head], f"queue {index}: chain {head} was submitted, {done} came back"
+        return done[0]
+
+    def interrupts(self) -> int:
+        """Return InterruptStatus and acknowledge it."""
+        status = self.read(VIRTIO_MMIO_INTERRUPT_STATUS)
+        self.write(VIRTIO_MMIO_INTERRUPT_ACK, status)
+        return status
+
+    # One harmless request, whatever the device.
+
+    def request(self) -> tuple[int, Sequence[Buffer]]:
+        """Return a queue and the buffers of a request that this kind of device can carry out.
+
+        A balloon is given one page; a disk is asked for its first sector.
+        """
+        if self.device == "balloon":
+            page = self.take(_PAGE_SIZE)
+            return 0, [Buffer(self.put(struct.pack("<I", page // _PAGE_SIZE)), 4)]
+        header = self.put(struct.pack("<IIQ", 0, 0, 0))
+        return 0, [Buffer(header, 16), Buffer(self.take(512), 512, True), Buffer(self.take(1), 1, True)]
+
+    def serves(self) -> bool:
+        """Return whether the device carries out a request and says so."""
+        index, buffers = self.request()
+        ring = self.rings[index]
+        head = ring.chain(buffers)
+        ring.make_available(head)
+        self.notify(index)
+        return [each for each, _ in ring.reap()] == [head]

@@ -1,0 +1,167 @@
+"""The pytest plugin behind the suite: gives tests their devices, and judges what came out.
+
+Loaded with `-p hv.conformance.plugin`; `--dut`, `--device` and `--interface` choose. A test with the mark
+`@clauses` that takes the fixture `driver` runs once for each device and interface that it is about.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import pytest
+
+from hv.conformance import duts, register
+from hv.conformance.differences import Difference, differences
+from hv.conformance.driver import Driver
+from hv.conformance.dut import DEVICES, INTERFACES, MakeDut, NotOfferedError
+from hv.conformance.marks import BOTH
+
+_PLACES = pytest.StashKey["Place"]()
+
+
+class Place(NamedTuple):
+    """Which test ran where.
+
+    Attributes:
+        dut: as `--dut` names it.
+        device: its kind, or "" for a test that takes no device.
+        interface: of the device, or "".
+        function: name of the test function.
+        case: the rest of the test's id, or "".
+    """
+
+    dut: str
+    device: str
+    interface: str
+    function: str
+    case: str
+
+    @property
+    def replay(self) -> str:
+        """The command that runs this test again."""
+        device = f" --device {self.device} --interface {self.interface}" if self.device else ""
+        return f"thawvisor conformance run --dut {self.dut}{device} -k {self.function}"
+
+    @property
+    def difference(self) -> Difference | None:
+        """The difference that is expected here."""
+        return next((each for each in differences() if each.expects(*self)), None)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the choices."""
+    group = parser.getgroup("conformance")
+    group.addoption("--dut", default="ours", help="device under test: ours, qemu, module:Class")
+    group.addoption("--device", default="all", choices=(*DEVICES, "all"), help="kind of device")
+    group.addoption("--interface", default=BOTH, choices=(*INTERFACES, BOTH), help="of virtio-mmio")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the mark known."""
+    config.addinivalue_line("markers", "clauses(*ids, device, interface): clauses that the test shows")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let a test run on each device and interface that it is about and that is chosen."""
+    mark = metafunc.definition.get_closest_marker("clauses")
+    if mark is None or "driver" not in metafunc.fixturenames:
+        return
+    devices, interfaces = duts.kinds(metafunc.config.getoption("--dut"))
+    places = [
+        (device, interface)
+        for device in _both(mark.kwargs["device"], metafunc.config.getoption("--device"), devices)
+        for interface in _both(mark.kwargs["interface"], metafunc.config.getoption("--interface"), interfaces)
+    ]
+    metafunc.parametrize("place", places, ids=["-".join(place) for place in places], scope="function")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check the clause ids, and drop tests that have no device here; raises UsageError."""
+    dut = config.getoption("--dut")
+    dropped = []
+    for item in items:
+        mark = item.get_closest_marker("clauses")
+        if mark is None or not isinstance(item, pytest.Function):
+            continue
+        unknown = [each for each in mark.args if each not in register.clauses()]
+        if unknown or not mark.args:
+            raise pytest.UsageError(f"{item.nodeid}: no such clauses in clauses.tsv: {unknown}")
+        params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+        chosen = params.get("place", ("", ""))
+        if not isinstance(chosen, tuple):  # none of the devices that it is about
+            dropped.append(item)
+            continue
+        case = item.name.removeprefix(item.originalname)[1:-1].replace("-".join(chosen), "", 1).strip("-")
+        place = Place(dut, *chosen, item.originalname, case)
+        item.stash[_PLACES] = place
+        item.user_properties += [("dut", dut), ("device", place.device)]
+        item.user_properties.append(("interface", place.interface))
+        item.user_properties += [("clause", each) for each in mark.args]
+        item.user_properties.append(("replay", place.replay))
+    items[:] = [item for item in items if item not in dropped]
+
+
+@pytest.fixture(scope="session")
+def make_dut(pytestconfig: pytest.Config) -> Iterator[MakeDut]:
+    """What makes devices under test."""
+    with duts.maker(pytestconfig.getoption("--dut")) as make:
+        yield make
+
+
+@pytest.fixture
+def driver(make_dut: MakeDut, place: tuple[str, str], request: pytest.FixtureRequest) -> Iterator[Driver]:
+    """A driver that has not touched its device yet, which is as new."""
+    dut = make_dut(*place)
+    request.node.stash[_DRIVERS] = driver = Driver(dut, *place)
+    yield driver
+    dut.close()
+
+
+_DRIVERS = pytest.StashKey[Driver]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Judge a test: passed, an expected difference, not applicable, or failed, with what was observed."""
+    report = yield
+    place = item.stash.get(_PLACES, None)
+    if place is None or report.when != "call" and report.passed:
+        return report
+    error = call.excinfo.value if call.excinfo is not None else None
+    message = _message(call.excinfo) if call.excinfo is not None else ""
+    difference = place.difference
+    if difference is not None and difference.shows in message:
+        report.outcome, report.wasxfail = "skipped", difference.observed
+        report.user_properties.append(("difference", difference.clause))
+    elif isinstance(error, NotOfferedError) and place.dut not in duts.KNOWN:
+        report.outcome, report.longrepr = "skipped", (str(item.path), 0, message)
+        report.user_properties.append(("not applicable", message))
+    elif difference is not None or error is not None:
+        if difference is not None:
+            message = f"expected {difference.shows!r} ({difference.observed}), but {message or 'the test passes'}"
+        report.outcome = "failed"
+        report.longrepr = _told(item, place, message)
+    return report
+
+
+def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+    """Return what a test saw; where it is no failed assertion, with the way there."""
+    if isinstance(excinfo.value, (AssertionError, NotOfferedError)):
+        return str(excinfo.value)
+    return str(excinfo.getrepr(style="short"))
+
+
+def _told(item: pytest.Item, place: Place, message: str) -> str:
+    """Return what a failure prints: the clauses, what was observed, how to see it again."""
+    mark = item.get_closest_marker("clauses")
+    assert mark is not None
+    driver = item.stash.get(_DRIVERS, None)
+    lines = [str(register.clauses()[each]) for each in mark.args]
+    lines += ["observed:", *(f"  {line}" for line in message.splitlines())]
+    if driver is not None and driver.log:
+        lines += ["the last registers:", *(f"  {line}" for line in driver.log)]
+    return "\n".join([*lines, f"replay: {place.replay}"])
+
+
+def _both(about: str, chosen: str, offered: tuple[str, ...]) -> list[str]:
+    """Return what a mark is about, what the user chose, and what the device offers: all three."""
+    return [each for each in offered if about in (each, "all", BOTH) and chosen in (each, "all", BOTH)]
