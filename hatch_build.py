@@ -1,4 +1,7 @@
-"""Hatch build hook: compiles firmware and guest with zig, so that the wheel carries both images."""
+"""Hatch build hook: compiles firmware and guest with zig, so that the wheel carries both images.
+
+The conformance suite's tests go along, as `hv/conformance/tests`.
+"""
 
 import runpy
 from pathlib import Path
@@ -16,3 +19,5 @@ class GuestImages(BuildHookInterface):  # type: ignore[type-arg]
             return
         build = runpy.run_path(str(Path(self.root) / "hv" / "images" / "build.py"))
         build["build_all"](Path(self.root))
+        if version != "editable":  # which reads them in their own place
+            build_data["force_include"]["tests/conformance"] = "hv/conformance/tests"

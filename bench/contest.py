@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-from tests.harness.qemu_process import BINARY
+from hv.qemu.process import BINARY
 
 HERE = "here"
 QEMU = "QEMU"

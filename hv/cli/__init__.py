@@ -26,6 +26,10 @@ VERBS = {
     "scenario": ("hv.cli.scenario", "List and run scenarios: what can befall a guest around hibernation."),
     "s4": ("hv.cli.s4", "Compare the eras of the balloon driver around a hibernation."),
     "linux": ("hv.cli.linux", "Boot Debian's Linux; make what it is booted from."),
+    "conformance": (
+        "hv.cli.conformance",
+        "Put virtio devices to tests of the specification's clauses.",
+    ),
     "doctor": ("hv.cli.doctor", "Check that this host can run the machine."),
     "dtb": ("hv.cli.dtb", "Show the device tree that the guest is given."),
 }

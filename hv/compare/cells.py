@@ -3,8 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from hv.compare.markup import Markup, tag
 from hv.compare.pagemap import Owner, PageMap
+from hv.markup import Markup, tag
 
 COLUMNS = 32
 ROWS = 16

@@ -7,12 +7,12 @@ from string import Template
 from hv import board
 from hv.compare import cells, timeline
 from hv.compare.evidence import Evidence
-from hv.compare.markup import Markup, join, tag
 from hv.compare.metrics import METRICS, NEVER, Metric
 from hv.compare.report import Comparison
 from hv.compare.verdict import headline, sentences
 from hv.files import replacing, write_all
 from hv.hibernate import Carrier
+from hv.markup import Markup, join, tag
 
 _PARTS = files("hv.compare")
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from hv.compare.evidence import PAGE_MOVES, Evidence, Leg, Message
-from hv.compare.markup import Markup, tag
+from hv.markup import Markup, tag
 
 WIDTH, LEFT, RIGHT = 1120.0, 64.0, 8.0
 GUEST_Y, HOST_Y, MEMORY_Y, LANE, MEMORY = 18.0, 46.0, 74.0, 22.0, 56.0

@@ -1,7 +1,7 @@
 """A driver without a guest: it sees registers and RAM, as a driver does, through a device under test.
 
-`Driver` initialises the device and keeps one `Ring` for each queue. Everything is as explicit as a hostile test
-needs: buffers are addresses, and what is forbidden can be done. `driver.dut` is the host's side of the device.
+`Driver` initialises the device and keeps one `Ring` for each queue. Everything is as explicit as a hostile
+test needs: buffers are addresses, and what is forbidden can be done. `driver.dut` is the host's side.
 """
 
 import struct
@@ -20,13 +20,16 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_DEVICE_FEATURES_SEL,
     VIRTIO_MMIO_DRIVER_FEATURES,
     VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+    VIRTIO_MMIO_GUEST_PAGE_SIZE,
     VIRTIO_MMIO_INTERRUPT_ACK,
     VIRTIO_MMIO_INTERRUPT_STATUS,
+    VIRTIO_MMIO_QUEUE_ALIGN,
     VIRTIO_MMIO_QUEUE_AVAIL_LOW,
     VIRTIO_MMIO_QUEUE_DESC_LOW,
     VIRTIO_MMIO_QUEUE_NOTIFY,
     VIRTIO_MMIO_QUEUE_NUM,
     VIRTIO_MMIO_QUEUE_NUM_MAX,
+    VIRTIO_MMIO_QUEUE_PFN,
     VIRTIO_MMIO_QUEUE_READY,
     VIRTIO_MMIO_QUEUE_SEL,
     VIRTIO_MMIO_QUEUE_USED_LOW,
@@ -268,7 +271,7 @@ class Driver:
         self.status = S_DRIVER
         self.accept(features)
         if self.legacy:
-            self.write(names.VIRTIO_MMIO_GUEST_PAGE_SIZE, _PAGE_SIZE)
+            self.write(VIRTIO_MMIO_GUEST_PAGE_SIZE, _PAGE_SIZE)
             return True
         self.status = S_FEATURES_OK
         return self.status == S_FEATURES_OK
@@ -296,8 +299,8 @@ class Driver:
             ring = Ring(self.dut, self.take(26 * size + 32 + _PAGE_SIZE), size, _PAGE_SIZE)
             self.write(VIRTIO_MMIO_QUEUE_SEL, index)
             self.write(VIRTIO_MMIO_QUEUE_NUM, size)
-            self.write(names.VIRTIO_MMIO_QUEUE_ALIGN, _PAGE_SIZE)
-            self.write(names.VIRTIO_MMIO_QUEUE_PFN, ring.desc // _PAGE_SIZE)
+            self.write(VIRTIO_MMIO_QUEUE_ALIGN, _PAGE_SIZE)
+            self.write(VIRTIO_MMIO_QUEUE_PFN, ring.desc // _PAGE_SIZE)
         else:
             ring = Ring(self.dut, self.take(26 * size + 32), size)
             self.set_layout(index, size, ring.desc, ring.avail, ring.used)
@@ -333,7 +336,7 @@ class Driver:
         ring.make_available(head)
         self.notify(index)
         done = ring.reap()
-        assert [each for each, _ in done] == [head], f"queue {index}: chain {head} was submitted, {done} came back"
+        assert [each for each, _ in done] == [head], f"queue {index}: {done} came back, not {head}"
         return done[0]
 
     def interrupts(self) -> int:

@@ -1,7 +1,7 @@
 """A device under test: what a driver sees of it, and what its host can do to it. Nothing else.
 
-A device of your own is a subclass of `Dut`. What it cannot do it does not define: a test that needs it is then
-not applicable, and the report says so.
+A device of your own is a subclass of `Dut`. What it cannot do it does not define: a test that needs it is
+then not applicable, and the report says so.
 """
 
 from abc import ABC, abstractmethod
@@ -67,8 +67,8 @@ class Dut(ABC):
     def irq(self) -> bool:
         """Return whether the device drives its interrupt line high."""
 
-    def settle(self) -> None:
-        """Return when the device has done what it was asked to; nothing to wait for, unless it says so."""
+    def settle(self) -> None:  # noqa: B027 - most devices have nothing to wait for
+        """Return when the device has done what it was asked to."""
 
     def host_reset(self) -> None:
         """Reset the machine around the device, as its reset button does."""
@@ -102,8 +102,8 @@ class Dut(ABC):
         """Break it off: hints cannot be used (STOP)."""
         raise NotOfferedError("the host cannot stop free page hinting")
 
-    def close(self) -> None:
-        """Give back what the device holds of the host; nothing, unless it says so."""
+    def close(self) -> None:  # noqa: B027 - most devices hold nothing
+        """Give back what the device holds of the host."""
 
 
 MakeDut = Callable[[str, str], Dut]

@@ -1,14 +1,10 @@
-"""Names of numbers, for people; and the registers that only the legacy interface has."""
+"""Names of numbers, for people."""
 
 from devices.virtio import constants
 
-VIRTIO_MMIO_GUEST_PAGE_SIZE = 0x028
-VIRTIO_MMIO_QUEUE_ALIGN = 0x03C
-VIRTIO_MMIO_QUEUE_PFN = 0x040
-
 _REGISTERS = {
     value: name.removeprefix("VIRTIO_MMIO_")
-    for name, value in {**vars(constants), **globals()}.items()
+    for name, value in vars(constants).items()
     if name.startswith("VIRTIO_MMIO_") and not name.startswith("VIRTIO_MMIO_INT_")
 }
 

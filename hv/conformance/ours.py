@@ -93,10 +93,8 @@ class BalloonSlot(Slot):
         return self.balloon.actual_pages
 
 
-def make(device: str, interface: str) -> Dut:
+def make(device: str, _interface: str) -> Dut:
     """Make one of our devices."""
-    if interface == "legacy":
-        raise NotImplementedError
     if device == "balloon":
         return BalloonSlot()
     return Slot(Block(MemoryBackend(bytes(512 * CAPACITY)), "conformance"))

@@ -4,7 +4,8 @@ Loaded with `-p hv.conformance.plugin`; `--dut`, `--device` and `--interface` ch
 `@clauses` that takes the fixture `driver` runs once for each device and interface that it is about.
 """
 
-from collections.abc import Iterator
+import traceback
+from collections.abc import Generator, Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -14,6 +15,9 @@ from hv.conformance.differences import Difference, differences
 from hv.conformance.driver import Driver
 from hv.conformance.dut import DEVICES, INTERFACES, MakeDut, NotOfferedError
 from hv.conformance.marks import BOTH
+
+_FRAMES = 4
+"""The innermost frames of what went wrong otherwise than by an assertion."""
 
 _PLACES = pytest.StashKey["Place"]()
 
@@ -77,8 +81,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Check the clause ids, and drop tests that have no device here; raises UsageError."""
     dut = config.getoption("--dut")
-    dropped = []
+    kept = []
     for item in items:
+        kept.append(item)
         mark = item.get_closest_marker("clauses")
         if mark is None or not isinstance(item, pytest.Function):
             continue
@@ -88,16 +93,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
         chosen = params.get("place", ("", ""))
         if not isinstance(chosen, tuple):  # none of the devices that it is about
-            dropped.append(item)
+            kept.pop()
             continue
         case = item.name.removeprefix(item.originalname)[1:-1].replace("-".join(chosen), "", 1).strip("-")
-        place = Place(dut, *chosen, item.originalname, case)
+        place = Place(dut, chosen[0], chosen[1], item.originalname, case)
         item.stash[_PLACES] = place
-        item.user_properties += [("dut", dut), ("device", place.device)]
-        item.user_properties.append(("interface", place.interface))
-        item.user_properties += [("clause", each) for each in mark.args]
-        item.user_properties.append(("replay", place.replay))
-    items[:] = [item for item in items if item not in dropped]
+        item.user_properties += zip(("dut", "device", "interface"), place, strict=False)
+        item.user_properties += [("replay", place.replay), *(("clause", each) for each in mark.args)]
+    items[:] = kept
 
 
 @pytest.fixture(scope="session")
@@ -120,11 +123,13 @@ _DRIVERS = pytest.StashKey[Driver]()
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Judge a test: passed, an expected difference, not applicable, or failed, with what was observed."""
     report = yield
     place = item.stash.get(_PLACES, None)
-    if place is None or report.when != "call" and report.passed:
+    if place is None or (report.when != "call" and report.passed):
         return report
     error = call.excinfo.value if call.excinfo is not None else None
     message = _message(call.excinfo) if call.excinfo is not None else ""
@@ -137,7 +142,7 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.user_properties.append(("not applicable", message))
     elif difference is not None or error is not None:
         if difference is not None:
-            message = f"expected {difference.shows!r} ({difference.observed}), but {message or 'the test passes'}"
+            message = f"the expected difference does not show: {difference.observed}\n{message}"
         report.outcome = "failed"
         report.longrepr = _told(item, place, message)
     return report
@@ -147,7 +152,7 @@ def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     """Return what a test saw; where it is no failed assertion, with the way there."""
     if isinstance(excinfo.value, (AssertionError, NotOfferedError)):
         return str(excinfo.value)
-    return str(excinfo.getrepr(style="short"))
+    return "".join(traceback.format_exception(excinfo.value, limit=-_FRAMES))
 
 
 def _told(item: pytest.Item, place: Place, message: str) -> str:

@@ -52,7 +52,7 @@ class Clause(NamedTuple):
 @cache
 def clauses() -> dict[str, Clause]:
     """Return the register, by id; raises ImageError."""
-    found = {}
+    found: dict[str, Clause] = {}
     for line, row in rows("clauses.tsv", _COLUMNS):
         clause = Clause(
             row["id"],
@@ -65,9 +65,9 @@ def clauses() -> dict[str, Clause]:
             row["since"],
         )
         if clause.id != f"C{len(found) + 1:03}" or clause.level not in LEVELS:
-            raise ImageError(f"clauses.tsv:{line}: id {clause.id!r}, level {clause.level!r}; restore the file")
+            raise ImageError(f"clauses.tsv:{line}: id {clause.id!r}, level {clause.level!r}; restore it")
         if clause.role not in ("device", "driver") or clause.interface not in ("modern", "legacy"):
-            raise ImageError(f"clauses.tsv:{line}: no such role or interface; restore the file")
+            raise ImageError(f"clauses.tsv:{line}: no such role or interface; restore it")
         found[clause.id] = clause
     return found
 
@@ -78,7 +78,7 @@ def untestable() -> dict[str, str]:
     found = {}
     for line, row in rows("untestable.tsv", ["clause", "reason"]):
         if row["clause"] not in clauses() or row["clause"] in found or not row["reason"]:
-            raise ImageError(f"untestable.tsv:{line}: an unknown or doubled clause, or no reason; mend the line")
+            raise ImageError(f"untestable.tsv:{line}: unknown or doubled clause, or no reason; mend it")
         found[row["clause"]] = row["reason"]
     return found
 
@@ -92,7 +92,7 @@ def rows(name: str, columns: list[str]) -> Iterator[tuple[int, dict[str, str]]]:
                 raise ImageError(f"{name}:1: the columns must be {' '.join(columns)}; mend the header")
             for fields in table:
                 if len(fields) != len(columns):
-                    raise ImageError(f"{name}:{table.line_num}: {len(fields)} fields, not {len(columns)}; mend it")
+                    raise ImageError(f"{name}:{table.line_num}: {len(fields)} fields; mend it")
                 yield table.line_num, dict(zip(columns, fields, strict=True))
     except OSError as error:
         raise ImageError(f"{TESTS / name}: {error.strerror}; install thawvisor anew") from None

@@ -1,7 +1,9 @@
 """The whole suite as one call: run it, or only collect it, and what came out of each test."""
 
 import os
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,11 @@ class Result:
     text: str = ""
     difference: str = ""
 
+    @property
+    def function(self) -> str:
+        """The name of the test function."""
+        return self.name.partition("[")[0]
+
 
 def run(selection: Selection, junit: Path | None = None) -> list[Result]:
     """Run the chosen tests.
@@ -80,6 +87,17 @@ def collect(selection: Selection) -> list[Result]:
     gathered = _Gathered()
     _pytest(selection, ["--collect-only"], gathered)
     return gathered.collected
+
+
+def sentence(results: Sequence[Result]) -> str:
+    """Return what came out, in one line."""
+    counts = Counter(result.outcome for result in results)
+    clauses = {each for result in results if result.outcome == PASSED for each in result.clauses}
+    line = (
+        f"{counts[PASSED]} passed, {counts[DIFFERENCE]} expected differences, {counts[FAILED]} unexpected;"
+        f" {len(clauses)} clauses shown"
+    )
+    return f"{line}; {counts[NOT_APPLICABLE]} not applicable" if counts[NOT_APPLICABLE] else line
 
 
 @dataclass
@@ -117,9 +135,8 @@ class _Gathered:
         elif report.failed:
             outcome, text = FAILED, report.longreprtext
         result = self._result(report.nodeid, report.user_properties)
-        self.results.append(
-            Result(**{**vars(result), "outcome": outcome, "text": text, "difference": str(properties.get("difference", ""))})
-        )
+        difference = str(properties.get("difference", ""))
+        self.results.append(replace(result, outcome=outcome, text=text, difference=difference))
 
     def _result(self, nodeid: str, properties: list[tuple[str, object]]) -> Result:
         file, _, name = nodeid.partition("::")
@@ -152,4 +169,5 @@ def _pytest(selection: Selection, more: list[str], gathered: _Gathered) -> None:
         plugins=[gathered],
     )
     if gathered.trouble or status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        raise ConfigError(f"the suite cannot run (pytest's status {int(status)}): {''.join(gathered.trouble)}")
+        trouble = "".join(gathered.trouble) or "no test matches"
+        raise ConfigError(f"the suite cannot run (pytest's status {int(status)}): {trouble}")

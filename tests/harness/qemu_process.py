@@ -1,90 +1,24 @@
-"""A QEMU process and the sockets to it.
+"""QEMU for tests, which skip, with the reason, where it is not installed."""
 
-Sockets are pairs made here and handed to QEMU as file descriptors, so there is nothing to wait for and
-nothing in the file system. Tests skip, with the reason, where QEMU is not installed.
-"""
-
-import shutil
-import socket
-import subprocess
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 import pytest
 
-from tests.harness.qmp import Qmp
-
-BINARY = "qemu-system-riscv64"
+from hv.errors import HostError
+from hv.qemu import process
 
 
 def find_qemu() -> str:
     """Return QEMU's path, or skip the test."""
-    path = shutil.which(BINARY)
-    if path is None:
-        pytest.skip(f"{BINARY} is not installed (Debian: apt install qemu-system-misc)")
-    return path
+    try:
+        return process.find_qemu()
+    except HostError as error:
+        pytest.skip(str(error))
 
 
-class QemuProcess:
-    """A running QEMU `virt` machine and its QMP session. A context manager; leaving it ends QEMU.
-
-    Args:
-        arguments: further command line; `chardev:NAME` in it is the socket of that name.
-        sockets: names of the sockets to make besides `qmp`.
-
-    Attributes:
-        qmp: the QMP session.
-        sockets: our ends, by name.
-        complaints: what QEMU wrote to its standard error; known once it has ended.
-    """
+class QemuProcess(process.QemuProcess):
+    """A running QEMU; see `hv.qemu.process`."""
 
     def __init__(self, arguments: Sequence[str], sockets: Sequence[str]) -> None:
-        command = [find_qemu(), "-machine", "virt", "-display", "none", "-nodefaults"]
-        command += ["-global", "virtio-mmio.force-legacy=false", "-mon", "chardev=qmp,mode=control"]
-        pairs = {name: socket.socketpair() for name in ("qmp", *sockets)}
-        for name, (_, theirs) in pairs.items():
-            command += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
-        self.complaints = ""
-        self.sockets = {name: ours for name, (ours, _) in pairs.items()}
-        self._process = subprocess.Popen(
-            [*command, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno() for _, theirs in pairs.values()],
-        )
-        for _, theirs in pairs.values():
-            theirs.close()
-        try:
-            self.qmp = Qmp(self.sockets["qmp"])
-        except BaseException as error:
-            self.__exit__(type(error), error, None)
-            raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
-    ) -> None:
-        self.close()
-        if error is not None and self.complaints:
-            error.add_note(f"QEMU said: {self.complaints}")
-
-    def close(self) -> None:
-        """End QEMU, whatever it is doing."""
-        self._process.kill()
-        _, complaints = self._process.communicate()
-        self.complaints = complaints.decode("utf-8", "replace").strip()
-        for ours in self.sockets.values():
-            ours.close()
-
-    def reset(self) -> None:
-        """Reset the machine as its reset button does; a stopped machine stays stopped."""
-        self.qmp.execute("system_reset")
-        self.qmp.wait_event("RESET")
-
-    def wait_exit(self, within: float = 30) -> int:
-        """Wait until QEMU ends by itself; return its exit status. Raises subprocess.TimeoutExpired."""
-        return self._process.wait(within)
+        find_qemu()
+        super().__init__(arguments, sockets)

@@ -12,7 +12,8 @@ from devices.power import Power, PowerRequest
 from devices.rtc import GoldfishRtc
 from devices.uart import Uart
 from hv import board
-from tests.harness.gdbstub import StoppedQemu
+from hv.qemu.stopped import StoppedQemu
+from tests.harness.qemu_process import find_qemu
 from tests.harness.timer import StoppedTimer
 from tests.harness.wire import Wire
 
@@ -82,6 +83,10 @@ class OurBoard:
 
 class QemuBoard(StoppedQemu):
     """QEMU's board devices, with virtual time at 0."""
+
+    def __init__(self) -> None:
+        find_qemu()
+        super().__init__()
 
     def read(self, address: int, size: int) -> int:
         """Load from a physical address."""

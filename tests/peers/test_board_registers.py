@@ -18,7 +18,7 @@ from devices.register import Register
 from devices.rtc import RTC_EPOCH_NS, RTC_REGISTERS
 from devices.uart import UART_REGISTERS
 from hv import board
-from tests.harness.gdbstub import PeerGoneError
+from hv.qemu.stopped import PeerGoneError
 from tests.peers.board import MIP_MEIP, MIP_SEIP, OurBoard, QemuBoard
 
 pytestmark = pytest.mark.peers

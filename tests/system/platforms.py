@@ -9,9 +9,9 @@ from typing import Protocol
 from hv import board
 from hv.config import MachineConfig
 from hv.machine import Machine
+from hv.qemu.qmp import QmpError
 from hv.stop import StopReason
 from tests.harness.qemu_process import QemuProcess
-from tests.harness.qmp import QmpError
 
 PATIENCE = 30
 """Seconds of silence until a run counts as hung; whole runs take less than one."""

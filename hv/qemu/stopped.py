@@ -8,10 +8,18 @@ that never ran stands at 0, so that answers do not depend on the host.
 import socket
 from collections.abc import Sequence
 
-from tests.harness.qemu_process import QemuProcess
+from hv.errors import ThawvisorError
+from hv.qemu.process import QemuProcess
+
+_PACKET_BYTES = 1024
+"""RAM in one packet; QEMU's packets end at 4096 characters."""
 
 
-class PeerGoneError(AssertionError):
+class StubError(ThawvisorError):
+    """QEMU refuses an access, or cannot make one."""
+
+
+class PeerGoneError(StubError):
     """QEMU ended instead of answering."""
 
 
@@ -23,7 +31,7 @@ class GdbStub:
         self._line = line
         self._buffer = bytearray()
         if self.packet("Qqemu.PhyMemMode:1") != "OK":
-            raise AssertionError("this QEMU's gdb stub has no physical-memory mode")
+            raise StubError("this QEMU's gdb stub has no physical-memory mode")
 
     def packet(self, content: str) -> str:
         """Send a packet and return the answer's content."""
@@ -46,37 +54,49 @@ class GdbStub:
         """Store the low `size` bytes of `value` at a physical address."""
         self.write_bytes(address, (value & (1 << 8 * size) - 1).to_bytes(size, "little"))
 
+    def read_ram(self, address: int, length: int) -> bytes:
+        """Read RAM."""
+        starts = range(address, address + length, _PACKET_BYTES)
+        return b"".join(self.read_bytes(at, min(_PACKET_BYTES, address + length - at)) for at in starts)
+
+    def write_ram(self, address: int, data: bytes) -> None:
+        """Write RAM."""
+        for at in range(0, len(data), _PACKET_BYTES):
+            self.write_bytes(address + at, data[at : at + _PACKET_BYTES])
+
     def read_bytes(self, address: int, length: int) -> bytes:
-        """Read RAM, or one register."""
+        """Read a little RAM, or one register."""
         answer = self.packet(f"m{address:x},{length:x}")
         if answer.startswith("E"):
-            raise AssertionError(f"QEMU refuses a load of {length} bytes at {address:#x}: {answer}")
+            raise StubError(f"QEMU refuses a load of {length} bytes at {address:#x}: {answer}")
         return bytes.fromhex(answer)
 
     def write_bytes(self, address: int, data: bytes) -> None:
-        """Write RAM, or one register."""
+        """Write a little RAM, or one register."""
         answer = self.packet(f"M{address:x},{len(data):x}:{data.hex()}")
         if answer != "OK":
-            raise AssertionError(f"QEMU refuses a store of {len(data)} bytes at {address:#x}: {answer}")
+            raise StubError(f"QEMU refuses a store of {len(data)} bytes at {address:#x}: {answer}")
 
 
 class StoppedQemu(QemuProcess):
-    """A `virt` machine of 64 MiB that never runs an instruction.
+    """A `virt` machine that never runs an instruction.
 
     Args:
         arguments: further command line, for instance `-device ...`.
+        ram: MiB of RAM.
+        legacy: whether its virtio-mmio slots are of version 1.
 
     Attributes:
         bus: its physical addresses.
         serial: the far end of its UART, non-blocking.
     """
 
-    def __init__(self, arguments: Sequence[str] = ()) -> None:
+    def __init__(self, arguments: Sequence[str] = (), ram: int = 64, legacy: bool = False) -> None:
         base = (
-            *("-S", "-bios", "none", "-m", "64M", "-rtc", "base=2024-01-01,clock=vm"),
+            *("-S", "-bios", "none", "-m", f"{ram}M", "-rtc", "base=2024-01-01,clock=vm"),
             *("-gdb", "chardev:gdb", "-serial", "chardev:serial"),
         )
-        super().__init__((*base, *arguments), ["gdb", "serial"])
+        super().__init__((*base, *arguments), ["gdb", "serial"], legacy)
         self.bus = GdbStub(self.sockets["gdb"])
         self.serial = self.sockets["serial"]
         self.serial.setblocking(False)

@@ -1,11 +1,13 @@
-"""A QMP client of a few lines, synchronous, for tests (QEMU's `docs/interop/qmp-spec.txt`)."""
+"""A QMP client of a few lines, synchronous (QEMU's `docs/interop/qmp-spec.txt`)."""
 
 import json
 import socket
 from typing import Any
 
+from hv.errors import ThawvisorError
 
-class QmpError(AssertionError):
+
+class QmpError(ThawvisorError):
     """QEMU refused a command, or went away."""
 
 

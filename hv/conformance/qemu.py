@@ -1,0 +1,106 @@
+"""QEMU's virtio-mmio devices under test, without a guest: the machine never runs an instruction.
+
+One process for each interface has both devices, and is reset between tests. A process that ends is a finding
+of the test that ended it; the next test gets a new one.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from hv import board
+from hv.conformance.dut import CAPACITY, RAM_SIZE, Dut
+from hv.qemu.stopped import PeerGoneError, StoppedQemu
+
+_SLOTS = {"block": 0, "balloon": 1}
+"""Which of the eight slots has which device."""
+
+_PLIC_PENDING = 0x0C00_1000
+
+_BALLOON = (
+    "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1,deflate-on-oom=on,free-page-reporting=on"
+    ",free-page-hint=on,iothread=hinting"
+)
+_BLOCK = "virtio-blk-device,id=block,bus=virtio-mmio-bus.0,drive=disk"
+
+
+class QemuMaker:
+    """Makes devices of running QEMUs, which it starts when they are first needed; a context manager."""
+
+    def __init__(self) -> None:
+        self._running: dict[str, StoppedQemu] = {}
+
+    def __call__(self, device: str, interface: str) -> Dut:
+        """Give a device as new."""
+        qemu = self._running.get(interface)
+        if qemu is not None:
+            try:
+                qemu.qmp.execute("balloon", value=RAM_SIZE)
+                qemu.reset()
+            except (PeerGoneError, OSError):
+                qemu.close()
+                qemu = None
+        if qemu is None:
+            qemu = self._running[interface] = StoppedQemu(_arguments(), RAM_SIZE >> 20, interface == "legacy")
+        return QemuDut(qemu, _SLOTS[device])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        for qemu in self._running.values():
+            qemu.close()
+
+
+class QemuDut(Dut):
+    """The device in one slot of a QEMU."""
+
+    def __init__(self, qemu: StoppedQemu, slot: int) -> None:
+        self._qemu = qemu
+        self._region = board.VIRTIO_SLOTS[slot]
+
+    def read(self, offset: int, size: int) -> int:
+        """Load through the gdb stub."""
+        return self._qemu.bus.read(self._region.base + offset, size)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        """Store through the gdb stub."""
+        self._qemu.bus.write(self._region.base + offset, size, value)
+
+    def read_memory(self, addr: int, length: int) -> bytes:
+        """Return RAM."""
+        return self._qemu.bus.read_ram(addr, length)
+
+    def write_memory(self, addr: int, data: bytes) -> None:
+        """Change RAM."""
+        self._qemu.bus.write_ram(addr, data)
+
+    def irq(self) -> bool:
+        """Return whether the interrupt controller sees the line."""
+        return bool(self._qemu.bus.read(_PLIC_PENDING, 4) >> self._region.irq & 1)
+
+    def settle(self) -> None:
+        """Wait until the disk's requests are done: `stop` drains them, also when nothing runs."""
+        self._qemu.qmp.execute("stop")
+
+    def host_reset(self) -> None:
+        """Press the reset button."""
+        self._qemu.reset()
+
+    def set_target(self, pages: int) -> None:
+        """Set the balloon; QEMU's own figure is the RAM that remains, in bytes."""
+        self._qemu.qmp.execute("balloon", value=RAM_SIZE - pages * board.PAGE_SIZE)
+
+    def actual(self) -> int:
+        """Return the driver's claim."""
+        remaining: int = self._qemu.qmp.execute("query-balloon")["actual"]
+        return (RAM_SIZE - remaining) // board.PAGE_SIZE
+
+
+def _arguments() -> list[str]:
+    return [
+        *("-object", "iothread,id=hinting"),
+        *("-blockdev", f"null-co,node-name=disk,size={512 * CAPACITY},read-zeroes=on"),
+        *("-device", _BALLOON, "-device", _BLOCK),
+    ]

@@ -1,0 +1,1 @@
+"""QEMU beside us: a process of it, its monitor, and its devices without a guest."""
