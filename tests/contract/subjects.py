@@ -18,9 +18,9 @@ from devices.uart import Uart
 from devices.virtio.backends import MemoryBackend
 from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
+from hv.conformance.ours import Wire
 from tests.harness.timer import StoppedTimer
 from tests.harness.virtio_driver import Slot
-from tests.harness.wire import Wire
 
 
 class Device(MmioDevice, Stateful, Protocol):

@@ -12,10 +12,10 @@ from devices.power import Power, PowerRequest
 from devices.rtc import GoldfishRtc
 from devices.uart import Uart
 from hv import board
+from hv.conformance.ours import Wire
 from hv.qemu.stopped import StoppedQemu
 from tests.harness.qemu_process import find_qemu
 from tests.harness.timer import StoppedTimer
-from tests.harness.wire import Wire
 
 MIP_SEIP, MIP_MEIP = 1 << 9, 1 << 11
 

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.clint import Clint
+from hv.conformance.ours import Wire
 from tests.harness.timer import StoppedTimer
-from tests.harness.wire import Wire
 
 MSIP, MTIMECMP, MTIME = 0x0, 0x4000, 0xBFF8
 TICKS = st.integers(0, (1 << 64) - 1)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from devices.plic import PLIC_MAX_SOURCES, Plic
 from devices.state import StateError
-from tests.harness.wire import Wire
+from hv.conformance.ours import Wire
 
 SOURCES = 40
 """Two words of sources, the second not full."""

@@ -22,7 +22,7 @@ from devices.uart import (
     UART_MCR_LOOP,
     Uart,
 )
-from tests.harness.wire import Wire
+from hv.conformance.ours import Wire
 
 DATA, IER, IIR, LCR, MCR, LSR = range(6)
 FCR = IIR
