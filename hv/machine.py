@@ -32,6 +32,7 @@ from devices.virtio.device import VirtioDevice
 from devices.virtio.empty import EmptySlot
 from devices.virtio.forked_backend import ForkedBackend
 from devices.virtio.forked_backend import freeze as freeze_disk
+from devices.virtio.legacy import LegacyMmio
 from devices.virtio.mmio import VirtioMmio
 from hv import board
 from hv.bus import Bus
@@ -93,7 +94,7 @@ class Machine:
         self.balloon = None if config.balloon is None else Balloon()
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
-        self._transports: list[VirtioMmio] = []
+        self._transports: list[VirtioMmio | LegacyMmio] = []
         self._parts: dict[str, Stateful] = {}
         self._origin: tuple[ForkedMemory, list[ForkedBackend], State] | None = None
         self._agenda: list[tuple[int, int, Callable[[], None]]] = []
@@ -333,15 +334,16 @@ class Machine:
         bus.attach("CLINT", board.CLINT, clint)
         bus.attach("PLIC", board.PLIC, plic)
         bus.attach("UART", board.UART, self.uart)
+        interface = LegacyMmio if self.config.legacy_virtio else VirtioMmio
         for name, slot, device in self._slots():
             region = board.VIRTIO_SLOTS[slot]
-            transport = VirtioMmio(device, self.memory, plic.line(region.irq), hart.request_stop)
+            transport = interface(device, self.memory, plic.line(region.irq), hart.request_stop)
             self._transports.append(transport)
             self._parts[f"virtio{slot}"] = transport
             bus.attach(f"{name} in slot {slot}", region, transport)
         for region in board.VIRTIO_SLOTS:
             if not bus.taken(region):
-                bus.attach("empty slot", region, EmptySlot())
+                bus.attach("empty slot", region, EmptySlot(interface.interface))
         # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
         self._parts |= {"rtc": self._rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
         self._parts["console"] = self.console

@@ -1,7 +1,7 @@
 """What every virtio device is, whatever carries it.
 
 A device never sees its transport. It is given the machine's memory once (`attach`). When the driver has set
-DRIVER_OK it gets an interrupt (`activate`), then one call of a handler for each queue that was notified, and
+DRIVER_OK it gets a `Carrier` (`activate`), then one call of a handler for each queue that was notified, and
 in `reset` it loses the driver. What it keeps over a reset is what the host told it, and the host's books.
 """
 
@@ -14,11 +14,17 @@ from devices.state import State
 from devices.virtio.queue import QueueWatcher, Virtqueue
 
 
-class Interrupt(Protocol):
-    """How a device reaches its driver outside of a queue."""
+class Carrier(Protocol):
+    """How a device that has a driver gets something done of its own accord."""
 
     def config_changed(self) -> None:
-        """Send a configuration change notification."""
+        """Send a configuration change notification; when suspended, once the driver resumes the device."""
+
+    def attend(self, index: int) -> None:
+        """Have the handler of a queue called soon, as if the driver had notified the queue.
+
+        A handler is the only place to touch a queue: the device may be suspended, or the queue gone.
+        """
 
 
 class VirtioDevice(ABC):
@@ -43,7 +49,7 @@ class VirtioDevice(ABC):
     def __init__(self) -> None:
         self.config_generation = 0
         self.watchers: list[QueueWatcher] = []
-        self._interrupt: Interrupt | None = None
+        self._carrier: Carrier | None = None
         self._negotiated = 0
 
     @abstractmethod
@@ -58,15 +64,22 @@ class VirtioDevice(ABC):
     def write_config(self, offset: int, data: bytes) -> None:
         """Take a driver's write; what cannot be written is ignored."""
 
-    def activate(self, interrupt: Interrupt, features: int) -> None:
-        """Start working with the negotiated feature bits."""
-        self._interrupt = interrupt
+    def activate(self, carrier: Carrier, features: int) -> None:
+        """Start working with the negotiated feature bits.
+
+        On the legacy interface a driver may use its device first: then this is called once or more before
+        DRIVER_OK, with the features so far, and again with the final ones.
+        """
+        self._carrier = carrier
         self._negotiated = features
 
     def reset(self) -> None:
         """Forget the driver; called in any state, also twice."""
-        self._interrupt = None
+        self._carrier = None
         self._negotiated = 0
+
+    def forget_queue(self, index: int) -> None:  # noqa: B027 - most devices keep nothing of a queue
+        """Drop buffers of a queue that were not given back: the driver took that queue away."""
 
     @abstractmethod
     def save(self) -> State:
@@ -83,5 +96,5 @@ class VirtioDevice(ABC):
     def _config_changed(self) -> None:
         """Make a change of the configuration space visible: generation, and a notification if active."""
         self.config_generation = (self.config_generation + 1) & 0xFFFF_FFFF
-        if self._interrupt is not None:
-            self._interrupt.config_changed()
+        if self._carrier is not None:
+            self._carrier.config_changed()

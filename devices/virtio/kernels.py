@@ -47,12 +47,14 @@ AVAIL = 3  # place of the available ring
 USED = 4  # place of the used ring
 INDIRECT = 5  # 1 if VIRTIO_RING_F_INDIRECT_DESC was negotiated
 EVENT_IDX = 6  # 1 if VIRTIO_RING_F_EVENT_IDX was negotiated
-NEXT_AVAIL = 7  # position of the next chain to take
-NEXT_USED = 8  # position of the next used element
-SIGNALLED = 9  # NEXT_USED when the device last decided whether to interrupt
-WAITING = 10  # chains that the last fetch saw but did not take
-CULPRIT = 11  # head of the chain that the last negative code is about
-RING_WORDS = 12
+IN_ORDER = 7  # 1 if VIRTIO_F_IN_ORDER was negotiated
+NOTIFY_ON_EMPTY = 8  # 1 if VIRTIO_F_NOTIFY_ON_EMPTY was negotiated
+NEXT_AVAIL = 9  # position of the next chain to take
+NEXT_USED = 10  # position of the next used element
+SIGNALLED = 11  # NEXT_USED when the device last decided whether to interrupt
+WAITING = 12  # chains that the last fetch saw but did not take
+CULPRIT = 13  # head of the chain that the last negative code is about
+RING_WORDS = 14
 
 # Columns of `chains`.
 HEAD = 0  # index of the chain's first descriptor, its id in the used ring
@@ -302,12 +304,13 @@ def need_event(event: int, new: int, old: int) -> int:
 
 
 @_kernel
-def push(ram: Bytes, ring: Ints, chains: Ints, count: int) -> int:
+def push(ram: Bytes, ring: Ints, chains: Ints, segments: Ints, count: int) -> int:
     """Put the first `count` chains into the used ring; return 1 if the driver wants an interrupt, 0 if not.
 
     The index moves after all elements are there, and once: the driver sees a batch or nothing of it. The
-    flags go to 0 because the device wants every notification. A negative code means that nothing was
-    done.
+    flags go to 0 because the device wants every notification. With IN_ORDER a chain whose writable segments
+    were all written needs no element of its own: the next element, at the place of the first chain that has
+    none, stands for it. A negative code means that nothing was done.
     """
     if not _ring_inside(ram, ring):
         return RING_OUTSIDE_RAM
@@ -315,18 +318,28 @@ def push(ram: Bytes, ring: Ints, chains: Ints, count: int) -> int:
         return 0
     size = ring[SIZE]
     used = ring[USED]
-    position = ring[NEXT_USED]
+    first = ring[NEXT_USED]
+    position = first
     for row in range(count):
+        if ring[IN_ORDER] and row < count - 1:
+            segment = chains[row, FIRST] + chains[row, READABLE]
+            room = 0
+            for i in range(segment, segment + chains[row, WRITABLE]):
+                room += segments[i, LENGTH]
+            if chains[row, WRITTEN] == room:
+                continue
         at = used + _RING_HEADER + _USED_BYTES * (position & (size - 1))
         _store32(ram, at, chains[row, HEAD])
         _store32(ram, at + 4, chains[row, WRITTEN])
-        position = (position + 1) & 0xFFFF
+        position = (first + row + 1) & 0xFFFF
     _store16(ram, used, 0)
     _store16(ram, used + 2, position)
     ring[NEXT_USED] = position
     old = ring[SIGNALLED]
     ring[SIGNALLED] = position
     avail = ring[AVAIL]
+    if ring[NOTIFY_ON_EMPTY] and _load16(ram, avail + 2) == ring[NEXT_AVAIL]:
+        return 1
     if ring[EVENT_IDX]:
         return need_event(_load16(ram, avail + _RING_HEADER + 2 * size), position, old)
     return 1 - (_load16(ram, avail) & VRING_AVAIL_F_NO_INTERRUPT)

@@ -17,6 +17,8 @@ from devices.memory import GuestMemory
 from devices.state import Fields, State
 from devices.virtio import kernels
 from devices.virtio.constants import (
+    VIRTIO_F_IN_ORDER,
+    VIRTIO_F_NOTIFY_ON_EMPTY,
     VIRTIO_RING_F_EVENT_IDX,
     VIRTIO_RING_F_INDIRECT_DESC,
     VRING_AVAIL_ALIGN_SIZE,
@@ -52,6 +54,15 @@ _PARTS = (
 )
 
 
+_FEATURES = (
+    (kernels.INDIRECT, VIRTIO_RING_F_INDIRECT_DESC),
+    (kernels.EVENT_IDX, VIRTIO_RING_F_EVENT_IDX),
+    (kernels.IN_ORDER, VIRTIO_F_IN_ORDER),
+    (kernels.NOTIFY_ON_EMPTY, VIRTIO_F_NOTIFY_ON_EMPTY),
+)
+"""(word of the ring vector, feature bit)."""
+
+
 class BrokenRingError(DeviceError):
     """What a driver put into a ring, or where it put the ring, cannot be used."""
 
@@ -63,6 +74,19 @@ class QueueLayout(NamedTuple):
     desc: int
     avail: int
     used: int
+
+    @classmethod
+    def contiguous(cls, size: int, desc: int, align: int) -> "QueueLayout":
+        """Place the three parts one after the other, the used ring at a multiple of `align` bytes.
+
+        Spec: "Legacy Interfaces: A Note on Virtqueue Layout". Raises BrokenRingError for an alignment that is
+        no power of two.
+        """
+        if align <= 0 or align & (align - 1):
+            raise BrokenRingError(f"used ring alignment {align} is no power of two")
+        avail = desc + 16 * size
+        used = avail + 6 + 2 * size
+        return cls(size, desc, avail, (used + align - 1) & -align)
 
     def parts(self) -> tuple[tuple[int, int], ...]:
         """Return (address, bytes) of descriptor table, available ring and used ring."""
@@ -155,10 +179,14 @@ class Virtqueue:
         self._ring[kernels.DESC] = layout.desc - memory.base
         self._ring[kernels.AVAIL] = layout.avail - memory.base
         self._ring[kernels.USED] = layout.used - memory.base
-        self._ring[kernels.INDIRECT] = features >> VIRTIO_RING_F_INDIRECT_DESC & 1
-        self._ring[kernels.EVENT_IDX] = features >> VIRTIO_RING_F_EVENT_IDX & 1
+        self.negotiate(features)
         self._chains = np.zeros((layout.size, kernels.CHAIN_COLUMNS), dtype=np.int64)
         self._segments = np.zeros((_SEGMENTS_A_SLOT * layout.size, kernels.SEGMENT_COLUMNS), dtype=np.int64)
+
+    def negotiate(self, features: int) -> None:
+        """Use the ring by these feature bits from now on."""
+        for word, feature in _FEATURES:
+            self._ring[word] = features >> feature & 1
 
     def batches(self) -> Iterator[Batch]:
         """Take what the driver has made available by now, a batch at a time; push each before the next.
@@ -187,7 +215,7 @@ class Virtqueue:
         for first, readable, writable in rows:
             for at, length in batch.segments[first + readable : first + readable + writable].tolist():
                 self._memory.written(self._memory.base + at, length)
-        notify = kernels.push(self._memory.ram, self._ring, batch.chains, batch.count)
+        notify = kernels.push(self._memory.ram, self._ring, batch.chains, batch.segments, batch.count)
         self._memory.written(self.layout.used, 4 + 8 * self.layout.size)
         for watcher in self.watchers:
             watcher.given_back(self, batch)

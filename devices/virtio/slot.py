@@ -8,6 +8,20 @@ from collections.abc import Iterable
 from typing import Protocol
 
 from devices.register import Register, RegisterDevice
+from devices.virtio.constants import (
+    VIRTIO_MMIO_DEVICE_ID,
+    VIRTIO_MMIO_MAGIC_VALUE,
+    VIRTIO_MMIO_VERSION,
+)
+
+VIRTIO_MMIO_SIZE = 0x1000
+MAGIC = int.from_bytes(b"virt", "little")
+
+_REGISTERS = (
+    Register(VIRTIO_MMIO_MAGIC_VALUE, "MAGIC_VALUE", "r"),
+    Register(VIRTIO_MMIO_VERSION, "VERSION", "r"),
+    Register(VIRTIO_MMIO_DEVICE_ID, "DEVICE_ID", "r"),
+)
 
 
 class TransportWatcher(Protocol):
@@ -25,14 +39,18 @@ class TransportWatcher(Protocol):
 
 
 class Slot(RegisterDevice):
-    """The registers of a slot (a `devices.mmio.MmioDevice`).
+    """The registers of a slot (a `devices.mmio.MmioDevice`), of which every slot has the first three.
 
     Attributes:
+        version: 2, or 1 for the legacy interface.
+        device_id: VIRTIO_ID_*, or 0 for no device.
         watchers: who is told of accesses, in this order.
     """
 
-    def __init__(self, size: int, registers: Iterable[Register]) -> None:
-        super().__init__(size, registers)
+    def __init__(self, version: int, device_id: int, registers: Iterable[Register] = ()) -> None:
+        super().__init__(VIRTIO_MMIO_SIZE, (*_REGISTERS, *registers))
+        self.version = version
+        self.device_id = device_id
         self.watchers: list[TransportWatcher] = []
 
     def read(self, offset: int, size: int) -> int:
@@ -47,6 +65,18 @@ class Slot(RegisterDevice):
         self._store(offset, size, value)
         for watcher in self.watchers:
             watcher.wrote(offset, size, value)
+
+    def read_magic_value(self) -> int:
+        """The bytes "virt"."""
+        return MAGIC
+
+    def read_version(self) -> int:
+        """Which interface this is."""
+        return self.version
+
+    def read_device_id(self) -> int:
+        """What is in the slot."""
+        return self.device_id
 
     def _load(self, offset: int, size: int) -> int:
         """What a load gets; a slot with more than registers looks there first."""

@@ -14,7 +14,7 @@ from hv.config import Disk, MachineConfig
 from hv.elf import ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EM_RISCV
 from hv.hostimage.identity import MachineIdentity, Natural, OnePerSlot
 
-VERSION = 1
+VERSION = 2
 
 ET_CORE = 4
 PT_NOTE = 4
@@ -75,6 +75,7 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disks: Annotated[tuple[DiskPart, ...], OnePerSlot]
     balloon: Count | None
     balloon_slot: Slot
+    legacy_virtio: bool
     platform_sleep: bool
 
     @classmethod
@@ -88,6 +89,7 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             disks=tuple(DiskPart(str(disk.path.absolute()), disk.slot) for disk in config.disks),
             balloon=config.balloon,
             balloon_slot=config.balloon_slot,
+            legacy_virtio=config.legacy_virtio,
             platform_sleep=config.platform_sleep,
         )
 
@@ -102,6 +104,7 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             disks=tuple(Disk(Path(disk.path), disk.slot) for disk in self.disks),
             balloon=self.balloon,
             balloon_slot=self.balloon_slot,
+            legacy_virtio=self.legacy_virtio,
             platform_sleep=self.platform_sleep,
         )
 

@@ -80,21 +80,28 @@ class Bench:
         return taken
 
     def _push(self, count: int) -> None:
-        elements = []
+        used = []
         for row in range(count):
-            written = self._rng.choice((0, 1, 4096, 0xFFFF_FFFF))
+            chain = self._chain(row)
+            room = sum(length for _, length in chain.writable)
+            used.append((chain, self._rng.choice((0, 1, room, room, 0xFFFF_FFFF)) & 0xFFFF_FFFF))
+        for row, (_, written) in enumerate(used):
             self._chains.array[row, kernels.WRITTEN] = written
-            elements.append((int(self._chains.array[row, kernels.HEAD]), written))
-        wanted = oracle.push(self._expected, self._ring, elements)
-        notify = kernels.push(self._ram.array, self._vector.array, self._chains.array, count)
+        wanted = oracle.push(self._expected, self._ring, used)
+        notify = self._push_kernel(count)
         assert notify == int(wanted)
         self._check()
 
     def _push_nothing(self) -> None:
         """An empty batch leaves RAM alone and interrupts nobody, even where there is no ring."""
-        code = kernels.push(self._ram.array, self._vector.array, self._chains.array, 0)
+        code = self._push_kernel(0)
         assert code == (0 if oracle.ring_is_ram(self._expected, self._ring) else kernels.RING_OUTSIDE_RAM)
         self._check()
+
+    def _push_kernel(self, count: int) -> int:
+        return kernels.push(
+            self._ram.array, self._vector.array, self._chains.array, self._segments.array, count
+        )
 
     def _exchange(self, count: int) -> None:
         """Read the batch as balloon buffers."""

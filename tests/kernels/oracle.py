@@ -32,6 +32,8 @@ class Layout:
     used: int
     indirect: bool
     event_idx: bool
+    in_order: bool
+    notify_on_empty: bool
     next_avail: int
     next_used: int
     signalled: int
@@ -149,18 +151,32 @@ def passes(event: int, new: int, old: int) -> bool:
     return False
 
 
-def push(ram: bytearray, ring: Layout, elements: Iterable[tuple[int, int]]) -> bool:
-    """Put (head, written) pairs into the used ring; return whether the driver wants an interrupt."""
-    pushed = 0
-    for head, written in elements:
+def groups(ring: Layout, used: list[tuple[Chain, int]]) -> Iterator[list[tuple[Chain, int]]]:
+    """Divide (chain, written) pairs into those that share a used element: in order, if all is written."""
+    group = []
+    for chain, written in used:
+        group.append((chain, written))
+        whole = written == sum(length for _, length in chain.writable)
+        if not (ring.in_order and whole):
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def push(ram: bytearray, ring: Layout, used: list[tuple[Chain, int]]) -> bool:
+    """Put (chain, written) pairs into the used ring; return whether the driver wants an interrupt."""
+    for group in groups(ring, used):
+        chain, written = group[-1]
         at = ring.used + 4 + 8 * (ring.next_used % ring.size)
-        struct.pack_into("<II", ram, at, head, written)
-        ring.next_used = (ring.next_used + 1) % 65536
-        pushed += 1
-    if pushed == 0:
+        struct.pack_into("<II", ram, at, chain.head, written)
+        ring.next_used = (ring.next_used + len(group)) % 65536
+    if not used:
         return False
     struct.pack_into("<HH", ram, ring.used, 0, ring.next_used)
     old, ring.signalled = ring.signalled, ring.next_used
+    if ring.notify_on_empty and number(bytes(ram), ring.avail + 2, 2) == ring.next_avail:
+        return True
     if ring.event_idx:
         return passes(number(bytes(ram), ring.avail + 4 + 2 * ring.size, 2), ring.next_used, old)
     return ram[ring.avail] & 1 == 0

@@ -65,6 +65,8 @@ def _layout(rng: random.Random, position: int | None) -> Layout:
         used=places[2],
         indirect=rng.random() < 0.85,
         event_idx=rng.random() < 0.5,
+        in_order=rng.random() < 0.5,
+        notify_on_empty=rng.random() < 0.2,
         next_avail=position,
         next_used=position,
         signalled=(position - rng.choice((0, 0, 1, 5))) % 65536,
@@ -153,6 +155,8 @@ def vector(ring: Layout) -> list[int]:
     words[kernels.USED] = ring.used
     words[kernels.INDIRECT] = int(ring.indirect)
     words[kernels.EVENT_IDX] = int(ring.event_idx)
+    words[kernels.IN_ORDER] = int(ring.in_order)
+    words[kernels.NOTIFY_ON_EMPTY] = int(ring.notify_on_empty)
     words[kernels.NEXT_AVAIL] = ring.next_avail
     words[kernels.NEXT_USED] = ring.next_used
     words[kernels.SIGNALLED] = ring.signalled

@@ -58,7 +58,7 @@ def any_ring(draw: st.DrawFn) -> tuple[bytearray, Layout]:
         0,
         0x400,
         0x800,
-        *draw(st.tuples(st.booleans(), st.booleans())),
+        *draw(st.tuples(*[st.booleans()] * 4)),
         position,
         position,
         position,

@@ -12,7 +12,10 @@ from devices.virtio.block import Block
 from devices.virtio.constants import (
     VIRTIO_CONFIG_S_ACKNOWLEDGE,
     VIRTIO_CONFIG_S_FAILED,
+    VIRTIO_F_IN_ORDER,
+    VIRTIO_F_NOTIFICATION_DATA,
     VIRTIO_F_RING_RESET,
+    VIRTIO_F_SUSPEND,
     VIRTIO_MMIO_CONFIG,
     VIRTIO_MMIO_DEVICE_FEATURES,
     VIRTIO_MMIO_DEVICE_FEATURES_SEL,
@@ -47,8 +50,16 @@ from tests.harness.virtio_driver import (
     Slot,
 )
 
-OFFERED_BY_ALL = (
-    F_VERSION_1 | 1 << VIRTIO_F_RING_RESET | 1 << VIRTIO_RING_F_INDIRECT_DESC | 1 << VIRTIO_RING_F_EVENT_IDX
+OFFERED_BY_ALL = F_VERSION_1 | sum(
+    1 << bit
+    for bit in (
+        VIRTIO_RING_F_INDIRECT_DESC,
+        VIRTIO_RING_F_EVENT_IDX,
+        VIRTIO_F_IN_ORDER,
+        VIRTIO_F_NOTIFICATION_DATA,
+        VIRTIO_F_RING_RESET,
+        VIRTIO_F_SUSPEND,
+    )
 )
 
 
@@ -117,7 +128,7 @@ def test_the_device_offers_what_it_does_and_nothing_else(driver: Driver, own: in
     assert offered(driver) == OFFERED_BY_ALL | own
 
 
-@given(st.integers(0, (1 << 41) - 1))
+@given(st.integers(0, (1 << 64) - 1))
 def test_any_subset_with_version_1_is_accepted_and_again_after_a_reset(choice: int) -> None:
     """FEATURES_OK stays for every choice of offered features, also the second time (a resume does that)."""
     driver = balloon_driver()

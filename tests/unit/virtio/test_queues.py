@@ -348,7 +348,9 @@ def test_a_restored_queue_goes_on_where_the_saved_one_was(before: int, waiting: 
     ("path", "value", "message"),
     [
         (("status",), 4, r"virtio\.status: 0x4 skips a step"),
-        (("status",), 0x10, r"virtio\.status: 0x10"),
+        (("status",), 0x2F, r"virtio\.status: 0x2f"),
+        (("status",), 0x1B, r"virtio\.suspended: goes with SUSPEND"),
+        (("version",), 1, r"virtio\.version: 1 is outside 2\.\.2"),
         (("driver_features",), 1 << 33 | F_VERSION_1, r"virtio\.driver_features: the device does not offer"),
         (("driver_features",), 0, r"virtio\.driver_features"),
         (("device_id",), 2, r"virtio\.device_id: 2 is outside 5\.\.5"),
