@@ -15,9 +15,7 @@ KNOWN = ("ours", "qemu")
 
 def kinds(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the devices and the interfaces that a device under test has; raises ConfigError."""
-    if name == "ours":
-        return tuple(DEVICES), ("modern",)
-    if name == "qemu":
+    if name in KNOWN:
         return tuple(DEVICES), INTERFACES
     user = _user(name)
     return user.devices, user.interfaces

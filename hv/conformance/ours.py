@@ -5,6 +5,7 @@ from devices.virtio.backends import MemoryBackend
 from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
 from devices.virtio.device import VirtioDevice
+from devices.virtio.legacy import LegacyMmio
 from devices.virtio.mmio import VirtioMmio
 from hv.conformance.dut import CAPACITY, RAM_BASE, RAM_SIZE, Dut
 
@@ -25,7 +26,7 @@ class Wire:
 
 
 class Slot(Dut):
-    """A device in its transport with RAM and a wire.
+    """A device in its transport, modern or legacy, with RAM and a wire.
 
     Attributes:
         device: the device.
@@ -36,14 +37,15 @@ class Slot(Dut):
         written: what the device said it wrote: (guest physical address, bytes).
     """
 
-    def __init__(self, device: VirtioDevice, ram_size: int = RAM_SIZE) -> None:
+    def __init__(self, device: VirtioDevice, ram_size: int = RAM_SIZE, interface: str = "modern") -> None:
         self.device = device
         self.memory = GuestMemory.allocate(RAM_BASE, ram_size)
         self.written: list[tuple[int, int]] = []
         self.memory.on_write = lambda addr, length: self.written.append((addr, length))
         self.wire = Wire()
         self.kicks = 0
-        self.mmio = VirtioMmio(device, self.memory, self.wire, self._kick)
+        transport = LegacyMmio if interface == "legacy" else VirtioMmio
+        self.mmio: VirtioMmio | LegacyMmio = transport(device, self.memory, self.wire, self._kick)
 
     def read(self, offset: int, size: int) -> int:
         """Load from the slot."""
@@ -80,9 +82,9 @@ class Slot(Dut):
 class BalloonSlot(Slot):
     """A slot with our balloon, which offers all features."""
 
-    def __init__(self) -> None:
+    def __init__(self, interface: str = "modern") -> None:
         self.balloon = Balloon()
-        super().__init__(self.balloon)
+        super().__init__(self.balloon, interface=interface)
 
     def set_target(self, pages: int) -> None:
         """Set num_pages."""
@@ -93,8 +95,8 @@ class BalloonSlot(Slot):
         return self.balloon.actual_pages
 
 
-def make(device: str, _interface: str) -> Dut:
+def make(device: str, interface: str) -> Dut:
     """Make one of our devices."""
     if device == "balloon":
-        return BalloonSlot()
-    return Slot(Block(MemoryBackend(bytes(512 * CAPACITY)), "conformance"))
+        return BalloonSlot(interface)
+    return Slot(Block(MemoryBackend(bytes(512 * CAPACITY)), "conformance"), interface=interface)

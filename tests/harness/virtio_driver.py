@@ -20,7 +20,7 @@ __all__ = [
 
 
 class Driver(ConformanceDriver):
-    """A driver of a modern device.
+    """A driver of a device of ours, by the slot's interface.
 
     Attributes:
         slot: the device under test.
@@ -28,6 +28,6 @@ class Driver(ConformanceDriver):
     """
 
     def __init__(self, slot: Slot) -> None:
-        super().__init__(slot)
+        super().__init__(slot, interface="legacy" if slot.mmio.version == 1 else "modern")
         self.slot = slot
         self.memory = slot.memory
