@@ -2,7 +2,7 @@
 
 Theory of operation. Unicorn translates and executes the guest's code; compiled hooks do the rest without
 Python: time and interrupts (`block`, `clock`, `interrupts`), exceptions (`trap`), address translation
-(`mmu`), some CSRs (`csr`) and the loop around it all (`loop`). Python is entered for an access to a device
+(`mmu`), code that changes (`code`), some CSRs (`csr`) and the loop around it all (`loop`). Python is entered for an access to a device
 (`mmio`) and at the end of a slice. A run is a function of the guest's memory, the registers and what devices
 answer: how it is cut into slices makes no difference.
 
@@ -39,6 +39,8 @@ _FAULT_SLOTS = (
     *(state.NESTED_CAUSE, state.NESTED_TVAL, state.NESTED_PC),
 )
 
+_UNMAPPED = uc.UC_HOOK_MEM_READ_UNMAPPED | uc.UC_HOOK_MEM_WRITE_UNMAPPED | uc.UC_HOOK_MEM_FETCH_UNMAPPED
+
 _CODE_HOOK = CFUNCTYPE(None, c_void_p, c_uint64, c_uint32, c_void_p)
 
 _verify_once = cache(internals.verify)
@@ -63,6 +65,7 @@ class Hart:
         self.fault: HartFault | None = None
         self._memory = memory
         self._state = HartState()
+        self._page_states = np.zeros(memory.size // mmu.PAGE_SIZE, np.uint8)
         self._breakpoints: dict[int, int] = {}
         self._tracepoints: list[object] = []  # ctypes does not keep them alive
         self._watch: Watch | None = None
@@ -105,6 +108,7 @@ class Hart:
             state.RAM_BASE: memory.base,
             state.RAM_SIZE: memory.size,
             state.RAM_HOST: memory.address,
+            state.PAGE_STATES: self._page_states.ctypes.data,
             state.EMU_START: engine.address("uc_emu_start"),
             state.EMU_STOP: engine.address("uc_emu_stop"),
             state.WRITE_SATP: csr.install(),
@@ -123,6 +127,8 @@ class Hart:
             (uc.UC_HOOK_EDGE_GENERATED, mmu.block_translated_hook.address),
         ):
             engine.hook(kind, function, s.address)
+        for begin, end in ((0, memory.base - 1), (memory.base + memory.size, MASK64)):
+            engine.hook(_UNMAPPED, mmu.unmapped_hook.address, s.address, begin, end)
         self.attach(())
         self._breakpoints_changed()
         self._registers = Registers(engine, at)

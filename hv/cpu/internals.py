@@ -97,7 +97,7 @@ FUNCTIONS = {
     state.TLB_FLUSH: "tlb_flush",
     state.TLB_FLUSH_BY_MMUIDX: "tlb_flush_by_mmuidx",
     state.TLB_FLUSH_PAGE_BY_MMUIDX: "tlb_flush_page_by_mmuidx",
-    state.TLB_RESET_DIRTY: "tlb_reset_dirty",
+    state.TB_INVALIDATE_PHYS_RANGE: "tb_invalidate_phys_range",
     state.RESTORE_STATE: "cpu_restore_state",
     state.LOOP_EXIT_RESTORE: "cpu_loop_exit_restore",
 }

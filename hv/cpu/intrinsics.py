@@ -84,6 +84,7 @@ load8 = _loader(8)
 store64 = _storer(64)
 store32 = _storer(32)
 store16 = _storer(16)
+store8 = _storer(8)
 """Memory of the host process by address; narrow loads are zero-extended. Nothing checks the address."""
 
 

@@ -12,6 +12,7 @@ difference.
 """
 
 from hv.cpu.clock import BYTES_PER_TICK
+from hv.cpu.code import holds_code, open_to_stores
 from hv.cpu.internals import (
     CPU_ENV,
     CPU_TLB_STRIDE,
@@ -58,7 +59,6 @@ from hv.cpu.state import (
     RAM_BASE,
     RAM_HOST,
     RAM_SIZE,
-    TLB_RESET_DIRTY,
     TLB_SET_PAGE,
     TLB_WINDOWS,
     USER_PAGE_COUNT,
@@ -266,6 +266,8 @@ def fill(s: int, address: int, size: int, access: int, index: int, return_addres
             return access_fault(access)
         rights = needed
         valid_for = 1
+    if rights & WRITE and in_ram(s, page, PAGE_SIZE) and not open_to_stores(s, page, access == STORE):
+        rights &= ~WRITE
     if watched(s, page) and access_watched(s, address, page, access, return_address):
         valid_for = 1 if access != FETCH else PAGE_SIZE
     if translated & USER and index == S_MODE:
@@ -317,22 +319,28 @@ def instruction_bits(s: int, pc: int, mode: int) -> int:
 
 
 @native
-def _protect_code(s: int, address: int) -> None:
-    """Have every TLB entry for the host page report the next store to it."""
+def _note_code(s: int, address: int) -> None:
     code = code_address(s, address, load64(load64(s + ENV) + ENV_PRIV))
     if code:
-        call(load64(s + TLB_RESET_DIRTY), load64(s + CPU), code & PAGE_MASK, PAGE_SIZE)
+        holds_code(s, (code - load64(s + RAM_HOST) + load64(s + RAM_BASE)) & PAGE_MASK)
 
 
 @callback(void(i64, i64, i64, i64))
 def block_translated_hook(_engine: int, block: int, _previous: int, s: int) -> None:
-    """UC_HOOK_EDGE_GENERATED: protect the code of a new block, whatever the address that a store may come by.
-
-    Unicorn protects it only at the virtual address of the block itself; code written through an alias of the
-    page would stay unseen. A block may end in the next page.
-    """
+    """UC_HOOK_EDGE_GENERATED: a block was translated; it may end in the next page."""
     first = load64(block + TB_PC)
     last = first + load16(block + TB_SIZE) - 1
-    _protect_code(s, first)
+    _note_code(s, first)
     if (first ^ last) & PAGE_MASK:
-        _protect_code(s, last)
+        _note_code(s, last)
+
+
+@callback(boolean(i64, i32, i64, i32, i64, i64))
+def unmapped_hook(_engine: int, _kind: int, _address: int, _size: int, _value: int, _s: int) -> bool:
+    """UC_HOOK_MEM_UNMAPPED outside RAM: never called, as nothing that is not there gets into the TLB.
+
+    It is there because Unicorn, for each block that it translates, looks through the whole TLB for writable
+    entries of the block's page (`hv.cpu.code` has seen to them), but not where a memory hook covers the
+    block's address.
+    """
+    return False

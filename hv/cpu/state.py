@@ -22,6 +22,7 @@ RAM_SIZE = next(_offsets)  # bytes
 RAM_HOST = next(_offsets)  # where the process has it
 WINDOWS = next(_offsets)  # array of (first page, address behind the last page) of devices, guest physical
 WINDOW_COUNT = next(_offsets)
+PAGE_STATES = next(_offsets)  # array of one byte for each page of RAM (hv.cpu.code)
 
 # Functions by address. Set once.
 EMU_START = next(_offsets)
@@ -34,7 +35,7 @@ TLB_SET_PAGE = next(_offsets)
 TLB_FLUSH = next(_offsets)
 TLB_FLUSH_BY_MMUIDX = next(_offsets)
 TLB_FLUSH_PAGE_BY_MMUIDX = next(_offsets)
-TLB_RESET_DIRTY = next(_offsets)
+TB_INVALIDATE_PHYS_RANGE = next(_offsets)
 WRITE_SATP = next(_offsets)
 BLOCK_SLOW_PATH = next(_offsets)
 

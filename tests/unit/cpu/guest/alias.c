@@ -11,11 +11,18 @@ volatile u64 rounds;	/* written by the host between two rounds of host_writes */
 #define WRITTEN 1
 #define EXECUTED 16
 
+static void write_function(volatile u32 *to, u64 result)
+{
+	to[0] = 0x00000513 | result << 20;	/* li a0, result */
+	to[1] = 0x00008067;			/* ret */
+}
+
 static void supervisor(void)
 {
 	volatile u32 *word = (volatile u32 *)window(WRITTEN, 0);
 	volatile u16 *half = (volatile u16 *)window(WRITTEN, 0);
 	u64 (*inside)(void) = (u64 (*)(void))window(EXECUTED, 0);
+	u64 (*second)(void) = (u64 (*)(void))window(EXECUTED, 0x400);
 	u64 (*across)(void) = (u64 (*)(void))window(EXECUTED, 0xffe);
 	u64 seen = 0;
 
@@ -23,14 +30,22 @@ static void supervisor(void)
 		map_page(WRITTEN + i, (u64)pages[i], PTE_V | PTE_R | PTE_W | PTE_A | PTE_D);
 		map_page(EXECUTED + i, (u64)pages[i], PTE_V | PTE_R | PTE_X | PTE_A);
 	}
-	/* li a0, i; ret */
 	for (u64 i = 1; i < 6; i++) {
-		word[0] = 0x00000513 | i << 20;
-		word[1] = 0x00008067;
+		write_function(word, i);
 		fence_i();
 		seen = seen << 4 | inside();
 	}
 	report("written through another mapping", seen);
+
+	/* The store that changes the first must not hide the one that changes the second. */
+	seen = 0;
+	for (u64 i = 1; i < 6; i++) {
+		write_function(word, i);
+		write_function(word + 0x100, i + 8);
+		fence_i();
+		seen = (seen << 4 | inside()) << 4 | second();
+	}
+	report("two functions in a page", seen);
 
 	/* The same with the first half of li in one page and its number in the next. */
 	half[2047] = 0x0513;
