@@ -2,9 +2,9 @@
 
 Theory of operation. Unicorn translates and executes the guest's code; compiled hooks do the rest without
 Python: time and interrupts (`block`, `clock`, `interrupts`), exceptions (`trap`), address translation
-(`mmu`), code that changes (`code`), some CSRs (`csr`) and the loop around it all (`loop`). Python is entered for an access to a device
-(`mmio`) and at the end of a slice. A run is a function of the guest's memory, the registers and what devices
-answer: how it is cut into slices makes no difference.
+(`mmu`), code that changes (`code`), some CSRs (`csr`) and the loop around it all (`loop`). Python is entered
+for an access to a device (`mmio`) and at the end of a slice. A run is a function of the guest's memory, the
+registers and what devices answer: how it is cut into slices makes no difference.
 
 Source of what Unicorn needs help with: `internals`, which also proves that the library is the known one.
 
