@@ -11,6 +11,7 @@
 
 #include "list.h"
 #include "scatterlist.h"
+#include "workqueue.h"
 
 struct virtio_device;
 struct virtio_driver;
@@ -43,12 +44,18 @@ struct virtio_device {
 	char name[12];			/* "virtio<index>" */
 	u32 device_id;			/* VIRTIO_ID_* */
 	u64 features;			/* offered by the device and understood here */
-	bool failed;			/* its driver gave it up: no queues; tried again on the next machine */
+	bool live;			/* between DRIVER_OK and the next reset or freeze */
+	bool needs_reset;		/* it says so: nothing else helps */
+	bool failed;			/* given up: it answers nothing; tried again at the next thaw or restore */
+	bool suspended;			/* keeps its queues, and may not be spoken to */
 	bool no_pm;			/* its driver knows nothing of hibernation */
 	bool config_enabled;		/* may the driver hear of a config change? */
 	bool config_change_pending;	/* one came while it may not */
 	const struct virtio_config_ops *config;
 	const struct virtio_driver *driver;
+	struct work_struct recovery;	/* from DEVICE_NEEDS_RESET and its like (virtio_recovery.c) */
+	unsigned int recoveries;	/* in a row */
+	u64 recovered_at;		/* ktime, ns, of the last one */
 	struct list_head vqs;
 	struct list_head list;		/* of all devices */
 	void *priv;			/* the driver's */
@@ -65,6 +72,13 @@ struct virtio_device {
  * tells "an image is about to take over" from "the snapshot is about to be
  * taken"; without it freeze serves both. lost: the new machine has no such
  * device, or one that cannot be used; whatever the old one held is void.
+ *
+ * reset_prepare and reset_done: the device had to be reset in the midst of its
+ * work, on the same machine. The first is called right after the reset and
+ * deletes the queues; what was in flight may or may not have been done. The
+ * second makes them anew, as restore does, and does again what was in flight.
+ * Without them a device is not recovered. given_up: instead of reset_done, or
+ * at any time after, the device was reset for good.
  */
 struct virtio_driver {
 	const char *name;
@@ -78,6 +92,9 @@ struct virtio_driver {
 	int (*thaw)(struct virtio_device *vdev);
 	int (*restore)(struct virtio_device *vdev);
 	void (*lost)(struct virtio_device *vdev);
+	void (*reset_prepare)(struct virtio_device *vdev);
+	int (*reset_done)(struct virtio_device *vdev);
+	void (*given_up)(struct virtio_device *vdev);
 };
 
 DECLARE_TABLE(const struct virtio_driver *const, virtio_driver);
@@ -88,13 +105,15 @@ DECLARE_TABLE(const struct virtio_driver *const, virtio_driver);
 
 /*
  * The transport's calls: a device was found; its machine is about to stop; is about to run another
- * kernel, the image; runs on; is a new one.
+ * kernel, the image; runs on; is a new one; goes to sleep with its devices, and wakes up.
  */
 int register_virtio_device(struct virtio_device *vdev);
 int virtio_device_freeze(struct virtio_device *vdev);
 int virtio_device_quiesce(struct virtio_device *vdev);
 int virtio_device_thaw(struct virtio_device *vdev);
 int virtio_device_restore(struct virtio_device *vdev);
+int virtio_device_suspend(struct virtio_device *vdev);
+int virtio_device_resume(struct virtio_device *vdev);
 
 /* The first device of this type that has a driver; NULL when there is none. */
 struct virtio_device *virtio_find_device(u32 device_id);
@@ -106,10 +125,12 @@ int virtqueue_add_inbuf(struct virtqueue *vq, const struct scatterlist *sg, unsi
 bool virtqueue_kick_prepare(struct virtqueue *vq);
 bool virtqueue_notify(struct virtqueue *vq);
 bool virtqueue_kick(struct virtqueue *vq);
+bool virtqueue_kick_again(struct virtqueue *vq);
 void *virtqueue_get_buf(struct virtqueue *vq, u32 *len);
 void virtqueue_disable_cb(struct virtqueue *vq);
 bool virtqueue_enable_cb(struct virtqueue *vq);
 void *virtqueue_detach_unused_buf(struct virtqueue *vq);
+int virtqueue_reset(struct virtqueue *vq, void (*recycle)(struct virtqueue *vq, void *data));
 unsigned int virtqueue_get_vring_size(const struct virtqueue *vq);
 
 #endif

@@ -7,6 +7,8 @@
 
 #include "virtio.h"
 
+#define VRING_USED_ALIGN_SIZE		4
+
 #define VRING_DESC_F_NEXT		1
 #define VRING_DESC_F_WRITE		2
 #define VRING_DESC_F_INDIRECT		4
@@ -51,12 +53,12 @@ static inline bool vring_need_event(u16 event_idx, u16 new_idx, u16 old_idx)
 	return (u16)(new_idx - event_idx - 1) < (u16)(new_idx - old_idx);
 }
 
-struct virtqueue *vring_create_virtqueue(unsigned int index, unsigned int num, struct virtio_device *vdev,
-					 bool (*notify)(struct virtqueue *vq), vq_callback_t *callback,
-					 const char *name);
+struct virtqueue *vring_create_virtqueue(unsigned int index, unsigned int num, size_t align,
+					 struct virtio_device *vdev, bool (*notify)(struct virtqueue *vq),
+					 vq_callback_t *callback, const char *name);
 void vring_del_virtqueue(struct virtqueue *vq);
 void vring_interrupt(struct virtqueue *vq);
-u64 vring_transport_features(u64 features);
+u32 vring_notification_data(struct virtqueue *vq);
 
 phys_addr_t virtqueue_get_desc_addr(const struct virtqueue *vq);
 phys_addr_t virtqueue_get_avail_addr(const struct virtqueue *vq);

@@ -15,6 +15,8 @@ struct work_struct {
 
 struct workqueue_struct;
 
+/* For what must go on while the machine is being frozen; must not wait for what is. */
+extern struct workqueue_struct *system_wq;
 /* Its works do not start between freeze_kernel_threads() and thaw_kernel_threads(). */
 extern struct workqueue_struct *system_freezable_wq;
 

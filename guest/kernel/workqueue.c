@@ -6,13 +6,14 @@
 #include "slab.h"
 
 struct workqueue_struct {
+	bool freezable;
 	struct list_head works;
 	struct work_struct *running;
 	struct work_struct *canceling;
 	wait_queue_head_t more, idle;
 };
 
-struct workqueue_struct *system_freezable_wq;
+struct workqueue_struct *system_wq, *system_freezable_wq;
 
 static struct work_struct *take_work(struct workqueue_struct *wq)
 {
@@ -32,10 +33,12 @@ static int worker_thread(void *data)
 {
 	struct workqueue_struct *wq = data;
 
-	set_freezable();
+	if (wq->freezable)
+		set_freezable();
 	for (;;) {
 		struct work_struct *work;
 
+		/* Where nobody freezes it, this is wait_event(). */
 		wait_event_freezable(wq->more, !list_empty(&wq->works));
 		work = take_work(wq);
 		if (work)
@@ -81,16 +84,23 @@ bool cancel_work_sync(struct workqueue_struct *wq, struct work_struct *work)
 	return waiting;
 }
 
-void workqueue_init(void)
+static struct workqueue_struct *alloc_workqueue(const char *name, bool freezable)
 {
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);
 
 	if (!wq)
 		panic("no memory for the work queue");
+	wq->freezable = freezable;
 	INIT_LIST_HEAD(&wq->works);
 	init_waitqueue_head(&wq->more);
 	init_waitqueue_head(&wq->idle);
-	system_freezable_wq = wq;
-	if (IS_ERR(kthread_run(worker_thread, wq, "kworker")))
+	if (IS_ERR(kthread_run(worker_thread, wq, name)))
 		panic("no memory for the work queue's thread");
+	return wq;
+}
+
+void workqueue_init(void)
+{
+	system_freezable_wq = alloc_workqueue("kworker", true);
+	system_wq = alloc_workqueue("kworker/n", false);
 }

@@ -33,7 +33,8 @@ static int fake_device_start(struct fake_device *dev, u64 features)
 	*dev = (struct fake_device){ .vdev.name = "selftest", .vdev.features = features };
 	INIT_LIST_HEAD(&dev->vdev.vqs);
 	notifications = callbacks = 0;
-	dev->vq = vring_create_virtqueue(0, NUM, &dev->vdev, count_notify, count_callback, "ring");
+	dev->vq = vring_create_virtqueue(0, NUM, VRING_USED_ALIGN_SIZE, &dev->vdev, count_notify, count_callback,
+					 "ring");
 	EXPECT(dev->vq);
 	dev->desc = __va(virtqueue_get_desc_addr(dev->vq));
 	dev->avail = __va(virtqueue_get_avail_addr(dev->vq));
@@ -114,6 +115,88 @@ static int round_trip(u64 features)
 	}
 	vring_del_virtqueue(dev.vq);
 	EXPECT(list_empty(&dev.vdev.vqs));
+	return 0;
+}
+
+/* With IN_ORDER descriptors go round the table, and one used element gives a batch back. */
+static int in_order(u64 more_features)
+{
+	struct scatterlist sg[3] = { { 0x1000, 16 }, { 0x2000, 512 }, { 0x3000, 1 } };
+	u64 features = 1ULL << VIRTIO_F_IN_ORDER | more_features;
+	unsigned int taken = more_features ? 1 : 3; /* descriptors of the first of two buffers */
+	struct fake_device dev;
+	int tokens[3];
+	u16 at = 0;
+	u32 len;
+
+	EXPECT(!fake_device_start(&dev, features));
+	for (unsigned int lap = 0; lap < 3 * NUM; lap++) {
+		u16 used_idx = dev.used->idx;
+
+		EXPECT(!virtqueue_add_sgs(dev.vq, sg, 1, 2, &tokens[0]));
+		EXPECT(!virtqueue_add_inbuf(dev.vq, sg, 1, &tokens[1]));
+		EXPECT(!virtqueue_add_inbuf(dev.vq, sg, 1, &tokens[2]));
+		EXPECT(take_avail(&dev) == at);
+		if (taken > 1) /* C131: next is x + 1, and 0 behind the last */
+			for (unsigned int i = 0; i < 2; i++)
+				EXPECT(dev.desc[(at + i) % NUM].next == (at + i + 1) % NUM);
+		at = (at + taken) % NUM;
+		EXPECT(take_avail(&dev) == at);
+
+		/* The first two at once: the element of the first names the second. */
+		dev.used->ring[used_idx % NUM] = (struct vring_used_elem){ at, 7 };
+		dev.used->idx = used_idx + 2;
+		EXPECT(virtqueue_get_buf(dev.vq, &len) == &tokens[0] && len == 513);
+		EXPECT(virtqueue_get_buf(dev.vq, &len) == &tokens[1] && len == 7);
+		EXPECT(!virtqueue_get_buf(dev.vq, &len));
+		at = (at + 1) % NUM;
+		EXPECT(take_avail(&dev) == at);
+		push_used(&dev, at, 16);
+		EXPECT(virtqueue_get_buf(dev.vq, &len) == &tokens[2] && len == 16);
+		at = (at + 1) % NUM;
+		EXPECT(dev.vq->num_free == NUM && !dev.vq->broken);
+	}
+	vring_del_virtqueue(dev.vq);
+	return 0;
+}
+
+SELFTEST(virtqueue_in_order)
+{
+	struct scatterlist sg = { 0x1000, 4 };
+	struct fake_device dev;
+	int tokens[2];
+
+	EXPECT(!in_order(0));
+	EXPECT(!in_order(1ULL << VIRTIO_RING_F_INDIRECT_DESC));
+
+	/* The second one first: a device that agreed to the order and does not keep it. */
+	EXPECT(!fake_device_start(&dev, 1ULL << VIRTIO_F_IN_ORDER));
+	EXPECT(!virtqueue_add_outbuf(dev.vq, &sg, 1, &tokens[0]));
+	EXPECT(!virtqueue_add_outbuf(dev.vq, &sg, 1, &tokens[1]));
+	push_used(&dev, 1, 0);
+	EXPECT(!virtqueue_get_buf(dev.vq, NULL) && dev.vq->broken);
+	vring_del_virtqueue(dev.vq);
+	return 0;
+}
+
+/* No more bytes are believed than the device may write; what it may not know, the notification tells it. */
+SELFTEST(virtqueue_used_length_and_notification_data)
+{
+	struct scatterlist sg[2] = { { 0x1000, 16 }, { 0x2000, 512 } };
+	struct fake_device dev;
+	int token;
+	u32 len;
+
+	EXPECT(!fake_device_start(&dev, 0));
+	for (unsigned int i = 1; i < 4; i++) {
+		EXPECT(!virtqueue_add_sgs(dev.vq, sg, 1, 1, &token));
+		EXPECT(vring_notification_data(dev.vq) == i << 16);
+		EXPECT(virtqueue_kick(dev.vq) && notifications == 2 * i - 1);
+		EXPECT(virtqueue_kick_again(dev.vq) && notifications == 2 * i);
+		push_used(&dev, take_avail(&dev), UINT32_MAX);
+		EXPECT(virtqueue_get_buf(dev.vq, &len) == &token && len == 512);
+	}
+	vring_del_virtqueue(dev.vq);
 	return 0;
 }
 

@@ -17,6 +17,11 @@
  * Notifications are suppressed in both directions: with EVENT_IDX through
  * used_event and avail_event, without it through the rings' flags.
  *
+ * With IN_ORDER buffers come back as they were given. Descriptors are then
+ * used round the table, freeing is counting, and one used element may give a
+ * batch back: it names the last buffer, and the ones before it, whose
+ * elements are not written, are taken as used to the last byte.
+ *
  * The caller serialises access to one queue (interrupts off, or a lock).
  *
  * Linux: drivers/virtio/virtio_ring.c.
@@ -24,36 +29,7 @@
 #include "io.h"
 #include "slab.h"
 #include "string.h"
-#include "virtio_config.h"
-#include "virtio_ring.h"
-
-struct vring_desc_state {
-	void *data;			/* the driver's token; NULL: not a head in use */
-	struct vring_desc *indir_desc;	/* the indirect table, if any */
-	unsigned int num;		/* descriptors of the ring in this chain */
-	u16 next;			/* next of the chain, or next free one */
-};
-
-struct vring_virtqueue {
-	struct virtqueue vq;
-	struct vring vring;
-	unsigned int order;		/* 2^order pages hold the three arrays */
-	bool indirect;
-	bool event;
-	u16 free_head;
-	u16 num_added;			/* since the last kick */
-	u16 last_used_idx;
-	u16 avail_idx_shadow;
-	u16 avail_flags_shadow;
-	bool (*notify)(struct virtqueue *vq);
-	struct vring_desc_state desc_state[];
-};
-
-#define to_vvq(_vq) container_of(_vq, struct vring_virtqueue, vq)
-
-/* These two live behind the rings' last elements. */
-#define vring_used_event(vr)	((vr)->avail->ring[(vr)->num])
-#define vring_avail_event(vr)	(*(u16 *)&(vr)->used->ring[(vr)->num])
+#include "vring.h"
 
 static void vq_broken(struct vring_virtqueue *vvq, const char *what, unsigned int value)
 {
@@ -150,6 +126,9 @@ int virtqueue_add_sgs(struct virtqueue *vq, const struct scatterlist *sg,
 		add_direct(vvq, head, sg, out_sgs, total);
 	}
 	vvq->desc_state[head].data = data;
+	vvq->desc_state[head].in_len = 0;
+	for (unsigned int i = out_sgs; i < total; i++)
+		vvq->desc_state[head].in_len += sg[i].length;
 
 	vr->avail->ring[vvq->avail_idx_shadow & (vr->num - 1)] = head;
 	/* Descriptors and ring entry must be visible before the index that covers them. */
@@ -204,6 +183,21 @@ bool virtqueue_kick(struct virtqueue *vq)
 	return virtqueue_kick_prepare(vq) ? virtqueue_notify(vq) : !vq->broken;
 }
 
+/* Kick for all that the device has not used, in case a notification got lost; if it wants to hear of them. */
+bool virtqueue_kick_again(struct virtqueue *vq)
+{
+	struct vring_virtqueue *vvq = to_vvq(vq);
+
+	vvq->num_added = vvq->avail_idx_shadow - vvq->last_used_idx;
+	return virtqueue_kick(vq);
+}
+
+/* What VIRTIO_F_NOTIFICATION_DATA adds to the queue's number: where the next available entry will be. */
+u32 vring_notification_data(struct virtqueue *vq)
+{
+	return (u32)to_vvq(vq)->avail_idx_shadow << 16 | vq->index;
+}
+
 /* ---- taking them back ---- */
 
 static void detach_buf(struct vring_virtqueue *vvq, u16 head)
@@ -211,10 +205,13 @@ static void detach_buf(struct vring_virtqueue *vvq, u16 head)
 	struct vring_desc_state *state = &vvq->desc_state[head];
 	u16 last = head;
 
-	for (unsigned int n = 1; n < state->num; n++)
-		last = vvq->desc_state[last].next;
-	vvq->desc_state[last].next = vvq->free_head;
-	vvq->free_head = head;
+	/* In order, what is free lies between free_head and the oldest buffer. */
+	if (!vvq->in_order) {
+		for (unsigned int n = 1; n < state->num; n++)
+			last = vvq->desc_state[last].next;
+		vvq->desc_state[last].next = vvq->free_head;
+		vvq->free_head = head;
+	}
 	vvq->vq.num_free += state->num;
 
 	state->data = NULL;
@@ -227,10 +224,72 @@ static bool more_used(struct vring_virtqueue *vvq)
 	return vvq->last_used_idx != READ_ONCE(vvq->vring.used->idx);
 }
 
+static struct vring_used_elem read_used_elem(const struct vring_virtqueue *vvq)
+{
+	const struct vring *vr = &vvq->vring;
+	const struct vring_used_elem *elem = &vr->used->ring[vvq->last_used_idx & (vr->num - 1)];
+
+	return (struct vring_used_elem){ READ_ONCE(elem->id), READ_ONCE(elem->len) };
+}
+
+static bool next_used(struct vring_virtqueue *vvq, struct vring_used_elem *used)
+{
+	*used = read_used_elem(vvq);
+	if (used->id >= vvq->vring.num)
+		vq_broken(vvq, "id out of range:", used->id);
+	else if (!vvq->desc_state[used->id].data)
+		vq_broken(vvq, "id is not a head:", used->id);
+	return !vvq->vq.broken;
+}
+
+static u16 next_head(const struct vring_virtqueue *vvq, u16 head)
+{
+	return (head + vvq->desc_state[head].num) & (vvq->vring.num - 1);
+}
+
+/* The element behind the last batch names the last buffer of the next, at most `left` buffers on. */
+static bool next_batch(struct vring_virtqueue *vvq, u16 left)
+{
+	struct vring_used_elem used = read_used_elem(vvq);
+	u16 head = vvq->oldest;
+
+	for (vvq->batch = 1; head != used.id; vvq->batch++, head = next_head(vvq, head))
+		if (vvq->batch == left) {
+			vq_broken(vvq, "id is not in order:", used.id);
+			return false;
+		}
+	vvq->batch_len = used.len;
+	return true;
+}
+
+static bool next_used_in_order(struct vring_virtqueue *vvq, u16 left, struct vring_used_elem *used)
+{
+	if (!vvq->batch && !next_batch(vvq, left))
+		return false;
+	used->id = vvq->oldest;
+	used->len = --vvq->batch ? vvq->desc_state[used->id].in_len : vvq->batch_len;
+	vvq->oldest = next_head(vvq, used->id);
+	return true;
+}
+
+/* Bytes that the device can have written. Legacy devices were free in what they said, and are not blamed. */
+static u32 believable_len(struct vring_virtqueue *vvq, const struct vring_used_elem *used)
+{
+	u32 in_len = vvq->desc_state[used->id].in_len;
+
+	if (used->len <= in_len)
+		return used->len;
+	if (!vvq->long_len_told && virtio_has_feature(vvq->vq.vdev, VIRTIO_F_VERSION_1))
+		pr_warn("%s: %s: used length %u of a buffer of %u bytes\n", vvq->vq.vdev->name, vvq->vq.name,
+			used->len, in_len);
+	vvq->long_len_told = true;
+	return in_len;
+}
+
 /**
  * virtqueue_get_buf - take back the next buffer that the device has used
  * @vq: the queue
- * @len: where to put the number of bytes the device says it wrote; NULL is fine
+ * @len: where to put the number of bytes the device says it wrote, at most what it may; NULL is fine
  *
  * Returns the data given to virtqueue_add_sgs(), or NULL: none, or broken.
  */
@@ -238,10 +297,10 @@ void *virtqueue_get_buf(struct virtqueue *vq, u32 *len)
 {
 	struct vring_virtqueue *vvq = to_vvq(vq);
 	struct vring *vr = &vvq->vring;
-	struct vring_used_elem *elem;
-	u16 used_idx;
+	struct vring_used_elem used;
+	u16 used_idx, left;
 	void *data;
-	u32 head;
+	u32 believed;
 
 	if (vq->broken || !more_used(vvq))
 		return NULL;
@@ -249,25 +308,19 @@ void *virtqueue_get_buf(struct virtqueue *vq, u32 *len)
 	rmb();
 
 	used_idx = READ_ONCE(vr->used->idx);
-	if ((u16)(vvq->avail_idx_shadow - vvq->last_used_idx) < (u16)(used_idx - vvq->last_used_idx)) {
+	left = used_idx - vvq->last_used_idx;
+	if ((u16)(vvq->avail_idx_shadow - vvq->last_used_idx) < left) {
 		vq_broken(vvq, "bad used index", used_idx);
 		return NULL;
 	}
+	if (!(vvq->in_order ? next_used_in_order(vvq, left, &used) : next_used(vvq, &used)))
+		return NULL;
 
-	elem = &vr->used->ring[vvq->last_used_idx & (vr->num - 1)];
-	head = READ_ONCE(elem->id);
-	if (head >= vr->num) {
-		vq_broken(vvq, "id out of range:", head);
-		return NULL;
-	}
-	data = vvq->desc_state[head].data;
-	if (!data) {
-		vq_broken(vvq, "id is not a head:", head);
-		return NULL;
-	}
+	data = vvq->desc_state[used.id].data;
+	believed = believable_len(vvq, &used);
 	if (len)
-		*len = READ_ONCE(elem->len);
-	detach_buf(vvq, head);
+		*len = believed;
+	detach_buf(vvq, used.id);
 	vvq->last_used_idx++;
 
 	/* With interrupts wanted, ask for one at the very next element. */
@@ -303,7 +356,10 @@ bool virtqueue_enable_cb(struct virtqueue *vq)
 	return !more_used(vvq);
 }
 
-/* Take back a buffer that the device never used; only after a reset. NULL when none is left. */
+/*
+ * Take back a buffer that the device never used; only after a reset of the device or the queue, which the
+ * queue needs too, unless it is deleted, before it takes more. NULL when none is left.
+ */
 void *virtqueue_detach_unused_buf(struct virtqueue *vq)
 {
 	struct vring_virtqueue *vvq = to_vvq(vq);
@@ -324,98 +380,4 @@ void vring_interrupt(struct virtqueue *vq)
 {
 	if (more_used(to_vvq(vq)) && !vq->broken && vq->callback)
 		vq->callback(vq);
-}
-
-/* ---- life of a queue ---- */
-
-/* Of the bits that are not a device's own, keep those that this ring understands. */
-u64 vring_transport_features(u64 features)
-{
-	u64 transport = (1ULL << VIRTIO_TRANSPORT_F_END) - (1ULL << VIRTIO_TRANSPORT_F_START);
-	u64 known = 1ULL << VIRTIO_RING_F_INDIRECT_DESC | 1ULL << VIRTIO_RING_F_EVENT_IDX |
-		    1ULL << VIRTIO_F_VERSION_1 |
-		    /* We use physical addresses and full barriers anyway. */
-		    1ULL << VIRTIO_F_ACCESS_PLATFORM | 1ULL << VIRTIO_F_ORDER_PLATFORM;
-
-	return features & (known | ~transport);
-}
-
-/**
- * vring_create_virtqueue - allocate an empty queue
- * @index: its number at the device
- * @num: descriptors, a power of two
- * @notify: how the transport tells the device
- * @callback: called from the interrupt when buffers were used; NULL: never
- *
- * Returns NULL when memory is short.
- */
-struct virtqueue *vring_create_virtqueue(unsigned int index, unsigned int num, struct virtio_device *vdev,
-					 bool (*notify)(struct virtqueue *vq), vq_callback_t *callback,
-					 const char *name)
-{
-	size_t avail = num * sizeof(struct vring_desc);
-	size_t used = ALIGN(avail + sizeof(struct vring_avail) + (num + 1) * sizeof(u16), sizeof(u32));
-	size_t size = used + sizeof(struct vring_used) + num * sizeof(struct vring_used_elem) + sizeof(u16);
-	struct vring_virtqueue *vvq;
-
-	vvq = kzalloc(sizeof(*vvq) + num * sizeof(vvq->desc_state[0]), GFP_KERNEL);
-	if (!vvq)
-		return NULL;
-	while (size > PAGE_SIZE << vvq->order)
-		vvq->order++;
-	vvq->vring.num = num;
-	vvq->vring.desc = __get_free_pages(GFP_KERNEL | __GFP_ZERO, vvq->order);
-	if (!vvq->vring.desc) {
-		kfree(vvq);
-		return NULL;
-	}
-	vvq->vring.avail = (void *)vvq->vring.desc + avail;
-	vvq->vring.used = (void *)vvq->vring.desc + used;
-
-	vvq->indirect = virtio_has_feature(vdev, VIRTIO_RING_F_INDIRECT_DESC);
-	vvq->event = virtio_has_feature(vdev, VIRTIO_RING_F_EVENT_IDX);
-	vvq->notify = notify;
-	for (unsigned int i = 0; i < num; i++)
-		vvq->desc_state[i].next = i + 1;
-	vvq->vq.vdev = vdev;
-	vvq->vq.name = name;
-	vvq->vq.index = index;
-	vvq->vq.num_free = num;
-	vvq->vq.callback = callback;
-	if (!callback)
-		virtqueue_disable_cb(&vvq->vq);
-	list_add_tail(&vvq->vq.list, &vdev->vqs);
-	return &vvq->vq;
-}
-
-/* Free a queue that is not live any more; buffers still in it stay with the driver. */
-void vring_del_virtqueue(struct virtqueue *vq)
-{
-	struct vring_virtqueue *vvq = to_vvq(vq);
-
-	while (virtqueue_detach_unused_buf(vq))
-		;
-	list_del(&vq->list);
-	free_pages(vvq->vring.desc, vvq->order);
-	kfree(vvq);
-}
-
-unsigned int virtqueue_get_vring_size(const struct virtqueue *vq)
-{
-	return to_vvq(vq)->vring.num;
-}
-
-phys_addr_t virtqueue_get_desc_addr(const struct virtqueue *vq)
-{
-	return __pa(to_vvq(vq)->vring.desc);
-}
-
-phys_addr_t virtqueue_get_avail_addr(const struct virtqueue *vq)
-{
-	return __pa(to_vvq(vq)->vring.avail);
-}
-
-phys_addr_t virtqueue_get_used_addr(const struct virtqueue *vq)
-{
-	return __pa(to_vvq(vq)->vring.used);
 }
