@@ -43,6 +43,10 @@ def _ignore(_addr: int, _length: int) -> None:
     """Stand for a listener when nobody listens to writes."""
 
 
+def _ignore_log() -> None:
+    """Stand for a CPU that does not write."""
+
+
 class GuestMemory:
     """RAM at guest physical addresses base..base+size-1; all addresses of its methods are guest physical.
 
@@ -52,6 +56,9 @@ class GuestMemory:
         ram: the RAM as a flat uint8 array, index 0 at `base`.
         address: where the host process has the RAM mapped.
         on_write: called with (address, length) after a device wrote there.
+        logging: whether `dirty` is kept up to date.
+        dirty: for each page, whether CPU or devices have written to it since `log_writes`.
+        on_log: called when `logging` changed, or `dirty` was cleared: the CPU enters its own writes.
     """
 
     def __init__(self, base: int, size: int, mapping: mmap.mmap) -> None:
@@ -60,6 +67,9 @@ class GuestMemory:
         self.ram: npt.NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
         self.address: int = self.ram.ctypes.data
         self.on_write: Callable[[int, int], None] = _ignore
+        self.logging = False
+        self.dirty: Pages = np.zeros(size // PAGE_SIZE, np.bool_)
+        self.on_log: Callable[[], None] = _ignore_log
         self._mapping = mapping
 
     @classmethod
@@ -94,6 +104,13 @@ class GuestMemory:
         offset = addr - self.base
         return self.ram[offset : offset + length]
 
+    def whole_pages(self, addr: int, length: int) -> tuple[int, int, bool]:
+        """Return the first page that lies wholly in a range of RAM, the end, and whether it has more."""
+        start = addr - self.base
+        first, end = -(-start // PAGE_SIZE), (start + length) // PAGE_SIZE
+        odd = bool(start % PAGE_SIZE or length % PAGE_SIZE)
+        return first, max(first, end), odd
+
     def read(self, addr: int, length: int) -> bytes:
         """Copy bytes out; raises GuestMemoryError when the range is not all RAM."""
         return self.view(addr, length).tobytes()
@@ -113,7 +130,7 @@ class GuestMemory:
         if length == 0:
             return
         self._drop(addr - self.base, length)
-        self.on_write(addr, length)
+        self.written(addr, length)
 
     def _drop(self, offset: int, length: int) -> None:
         """Make whole pages read zero, and give the host's memory for them back."""
@@ -121,7 +138,16 @@ class GuestMemory:
 
     def written(self, addr: int, length: int) -> None:
         """Say that a device changed addr..addr+length-1."""
+        if self.logging:
+            first, end = addr - self.base, addr - self.base + length
+            self.dirty[first // PAGE_SIZE : -(-end // PAGE_SIZE)] = True
         self.on_write(addr, length)
+
+    def log_writes(self, logging: bool) -> None:
+        """Begin to note in `dirty` which pages are written to, from none on, or end it."""
+        self.dirty[:] = False
+        self.logging = logging
+        self.on_log()
 
     def held(self) -> Pages:
         """For each page, whether the host holds memory for it; the others are zero, and stay free unseen.

@@ -7,6 +7,9 @@ one, and changes itself only when all were good.
 
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
 from devices.errors import DeviceError
 
 State = dict[str, Any]
@@ -72,6 +75,15 @@ class Fields:
             raise self.fail(name, f"{len(value)} bytes, expected {_span(low, high)}")
         return value
 
+    def flags(self, name: str, count: int) -> npt.NDArray[np.bool_]:
+        """The field as `count` flags that `packed` made to bytes."""
+        size = (count + 7) // 8
+        bits = np.frombuffer(self.data(name, size, size), dtype=np.uint8)
+        flags = np.unpackbits(bits, bitorder="little").astype(np.bool_)
+        if flags[count:].any():
+            raise self.fail(name, f"has flags beyond the {count} that there are")
+        return flags[:count]
+
     def text(self, name: str, high: int) -> str:
         """The field as a string of at most `high` characters."""
         value = self._state[name]
@@ -101,6 +113,11 @@ class Fields:
         if not low <= value <= high:
             raise self.fail(name, f"{value} is outside {low}..{high}")
         return value
+
+
+def packed(flags: npt.NDArray[np.bool_]) -> bytes:
+    """Return flags as bytes of eight, the first in the lowest bit; `Fields.flags` reads them."""
+    return np.packbits(flags, bitorder="little").tobytes()
 
 
 def _span(low: int, high: int) -> str:

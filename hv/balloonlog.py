@@ -13,16 +13,12 @@ import numpy.typing as npt
 
 from devices.memory import PAGE_SIZE, GuestMemory, Pages
 from devices.virtio import kernels
-from devices.virtio.balloon import Balloon
+from devices.virtio.balloon import Balloon, BalloonQueue
 from devices.virtio.queue import Batch, Virtqueue
 from hv.backtrace import Frame, backtrace
 from hv.cpu import Hart
 from hv.guestpages import BooksError, Vmcoreinfo
 from hv.symbols import Symbols
-
-INFLATE = 0
-DEFLATE = 1
-"""Numbers of the balloon's queues (virtio 1.4, "Traditional Memory Balloon Device", Virtqueues)."""
 
 MARKERS = ("__SetPageOffline", "__ClearPageOffline")
 """The toy kernel's functions that take a page into the balloon's books and out of them."""
@@ -89,6 +85,7 @@ class BalloonLog:
 
     def __init__(self, balloon: Balloon, hart: Hart, memory: GuestMemory, symbols: Symbols) -> None:
         self.requests: list[Request] = []
+        self._balloon = balloon
         self._hart = hart
         self._memory = memory
         self._symbols = symbols
@@ -104,11 +101,16 @@ class BalloonLog:
                 hart.add_tracepoint(address, self._marked)
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
-        """Note a batch."""
+        """Note a batch of page frame numbers."""
+        role = self._balloon.role(queue.index)
+        if role not in (BalloonQueue.INFLATE, BalloonQueue.DEFLATE):
+            return
         pages = requested_pages(batch)
         trace = self._trace()
         self._enter(pages, trace)
-        self.requests.append(Request(queue.index == INFLATE, self._hart.now_ns, pages, self._traces[trace]))
+        self.requests.append(
+            Request(role is BalloonQueue.INFLATE, self._hart.now_ns, pages, self._traces[trace])
+        )
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
         """Nothing: the request was noted when it came."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devices.virtio.backends import BlockBackend
+from devices.virtio.balloon import DEFAULT_FEATURES
 from hv import board, images
 from hv.errors import ConfigError
 from hv.hostimage.identity import DiskIdentity, identify_backend, identify_disk
@@ -50,6 +51,7 @@ class MachineConfig:
         disks: virtio-blk devices.
         balloon: the host's balloon target in pages, or None for a machine without a balloon device.
         balloon_slot: virtio-mmio slot of the balloon.
+        balloon_features: names of the features that the balloon offers (`devices.virtio.balloon`).
         legacy_virtio: whether every virtio-mmio slot is version 1, the legacy interface.
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
         sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
@@ -63,6 +65,7 @@ class MachineConfig:
     disks: tuple[Disk, ...] = ()
     balloon: int | None = 0
     balloon_slot: int = BALLOON_SLOT
+    balloon_features: frozenset[str] = DEFAULT_FEATURES
     legacy_virtio: bool = False
     platform_sleep: bool = True
     sanitize: Mode | None = None

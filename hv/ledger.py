@@ -21,8 +21,9 @@ from typing import NamedTuple
 import numpy as np
 
 from devices.memory import PAGE_SIZE, Pages
+from devices.virtio.balloon import BalloonQueue
 from devices.virtio.queue import Batch, Virtqueue
-from hv.balloonlog import INFLATE, BalloonLog, requested_pages
+from hv.balloonlog import BalloonLog, requested_pages
 from hv.guestpages import BooksError, GuestPages, Vmcoreinfo, reachable_pages, snapshot_pages
 from hv.machine import Machine
 from hv.pages import describe_pages
@@ -150,7 +151,7 @@ class Ledger:
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
         """See whether the guest gives away what it uses."""
         info = self._info()
-        if queue.index != INFLATE or info is None:
+        if self._balloon.role(queue.index) is not BalloonQueue.INFLATE or info is None:
             return
         try:
             used = GuestPages.read(info).used

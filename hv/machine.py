@@ -91,7 +91,7 @@ class Machine:
     ) -> None:
         self.config = config
         self.boot = boot or plan(config)
-        self.balloon = None if config.balloon is None else Balloon()
+        self.balloon = None if config.balloon is None else Balloon(config.balloon_features)
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio | LegacyMmio] = []

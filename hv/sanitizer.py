@@ -23,12 +23,12 @@ from enum import Enum
 import numpy as np
 
 from devices.memory import PAGE_SIZE, GuestMemory, Pages
-from devices.virtio.balloon import Balloon
+from devices.virtio.balloon import Balloon, BalloonQueue
 from devices.virtio.device import VirtioDevice
 from devices.virtio.kernels import FIRST, WRITABLE
 from devices.virtio.queue import Batch, Virtqueue
 from hv.backtrace import Frame, backtrace, describe_frame
-from hv.balloonlog import INFLATE, requested_pfns
+from hv.balloonlog import requested_pfns
 from hv.cpu import Hart
 from hv.cpu.watch import Access, AccessKind
 from hv.guestpages import BooksError, Vmcoreinfo, not_in_image
@@ -125,7 +125,7 @@ class Sanitizer:
             device.watchers.append(_DeviceEye(self))
             if isinstance(device, Balloon):
                 self._balloon = device
-                device.watchers.append(_BalloonEye(self))
+                device.watchers.append(_BalloonEye(self, device))
         hart.watch(self._pages, self._accessed)
         entry = symbols.address(RESUME_ENTRY)
         self._knows_kernel = entry is not None
@@ -295,15 +295,16 @@ class _DeviceEye:
 class _BalloonEye:
     """Looks at what a balloon is told (a `QueueWatcher`)."""
 
-    def __init__(self, sanitizer: Sanitizer) -> None:
+    def __init__(self, sanitizer: Sanitizer, balloon: Balloon) -> None:
         self._sanitizer = sanitizer
+        self._balloon = balloon
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
         """Pages are the host's from the request on."""
-        if queue.index == INFLATE:
+        if self._balloon.role(queue.index) is BalloonQueue.INFLATE:
             self._sanitizer.judge_request(requested_pfns(batch), inflate=True)
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
         """And the guest's again from the acknowledgement on."""
-        if queue.index != INFLATE:
+        if self._balloon.role(queue.index) is BalloonQueue.DEFLATE:
             self._sanitizer.judge_request(requested_pfns(batch), inflate=False)

@@ -77,9 +77,16 @@ VIRTIO_MMIO_INT_CONFIG = 2
 VIRTIO_ID_BLOCK = 2
 VIRTIO_ID_BALLOON = 5
 
-# "Traditional Memory Balloon Device" (feature bit numbers): linux/virtio_balloon.h
+# "Traditional Memory Balloon Device" (feature bit numbers, command IDs): linux/virtio_balloon.h
 VIRTIO_BALLOON_F_MUST_TELL_HOST = 0
+VIRTIO_BALLOON_F_STATS_VQ = 1
+VIRTIO_BALLOON_F_DEFLATE_ON_OOM = 2
+VIRTIO_BALLOON_F_FREE_PAGE_HINT = 3
+VIRTIO_BALLOON_F_PAGE_POISON = 4
+VIRTIO_BALLOON_F_REPORTING = 5
 VIRTIO_BALLOON_PFN_SHIFT = 12
+VIRTIO_BALLOON_CMD_ID_STOP = 0
+VIRTIO_BALLOON_CMD_ID_DONE = 1
 
 # "Block Device" (feature bit numbers, request types, status bytes): linux/virtio_blk.h
 VIRTIO_BLK_F_SEG_MAX = 2

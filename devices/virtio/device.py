@@ -26,6 +26,9 @@ class Carrier(Protocol):
         A handler is the only place to touch a queue: the device may be suspended, or the queue gone.
         """
 
+    def ready(self, index: int) -> bool:
+        """Whether the driver has given the device a queue of this number."""
+
 
 class VirtioDevice(ABC):
     """A device: identity, features, queues, configuration space.
@@ -34,7 +37,7 @@ class VirtioDevice(ABC):
         device_id: VIRTIO_ID_* (spec: "Device Types").
         features: the device's own feature bits that it offers, as a mask; the transport adds the ring's. Not
             to be changed once a driver may have looked.
-        queue_sizes: the most entries that each queue may have.
+        queue_sizes: the most entries that each queue may have; 0 where there is no queue of that number.
         handlers: for each queue, what does all that is waiting in it. A handler raises BrokenRingError
             when the ring cannot be used; the transport then stops the device.
         config_generation: changes whenever the device changes its configuration space.
@@ -75,11 +78,12 @@ class VirtioDevice(ABC):
 
     def reset(self) -> None:
         """Forget the driver; called in any state, also twice."""
+        self.deactivate()
+
+    def deactivate(self) -> None:
+        """Stop working: there is no driver that could hear of it."""
         self._carrier = None
         self._negotiated = 0
-
-    def forget_queue(self, index: int) -> None:  # noqa: B027 - most devices keep nothing of a queue
-        """Drop buffers of a queue that were not given back: the driver took that queue away."""
 
     @abstractmethod
     def save(self) -> State:

@@ -125,10 +125,23 @@ class Batch:
         first = int(self.chains[row, kernels.FIRST])
         return self._views(first, int(self.chains[row, kernels.READABLE]))
 
+    def read(self, row: int, most: int) -> bytes:
+        """Return a copy of the first `most` bytes that the driver wants read, or of all if they are fewer."""
+        data = bytearray()
+        for piece in self.readable(row):
+            data += piece[: most - len(data)]
+        return bytes(data)
+
     def writable(self, row: int) -> list[memoryview]:
         """Return the pieces of RAM that the driver wants written, in order; none is empty."""
         first = int(self.chains[row, kernels.FIRST] + self.chains[row, kernels.READABLE])
         return self._views(first, int(self.chains[row, kernels.WRITABLE]))
+
+    def writable_spans(self, row: int) -> list[tuple[int, int]]:
+        """Return (guest physical address, bytes) of the pieces that the driver wants written, in order."""
+        first = int(self.chains[row, kernels.FIRST] + self.chains[row, kernels.READABLE])
+        pieces = self.segments[first : first + int(self.chains[row, kernels.WRITABLE])].tolist()
+        return [(self.memory.base + at, length) for at, length in pieces]
 
     def _views(self, first: int, count: int) -> list[memoryview]:
         ram = self.memory.ram.data
@@ -153,6 +166,7 @@ class Virtqueue:
 
     Attributes:
         layout: where the driver placed it.
+        kept: head of the chain that the device keeps (`keep`), or None.
         index: its number at the device, for watchers.
         watchers: who looks on.
     """
@@ -172,6 +186,7 @@ class Virtqueue:
         self._interrupt = interrupt
         self.layout = layout
         self.index = 0
+        self.kept: int | None = None
         self.watchers: Sequence[QueueWatcher] = ()
         self._ring = np.zeros(kernels.RING_WORDS, dtype=np.int64)
         self._ring[kernels.RAM_BASE] = memory.base
@@ -209,10 +224,13 @@ class Virtqueue:
                     watcher.taken(self, batch)
                 yield batch
 
-    def push(self, batch: Batch) -> None:
-        """Give the chains of a batch back to the driver, and interrupt it if it asked for that."""
+    def push(self, batch: Batch, *, untouched: bool = False) -> None:
+        """Give the chains of a batch back to the driver, and interrupt it if it asked for that.
+
+        `untouched` says that no buffer was written to, although the driver allowed it.
+        """
         rows = batch.chains[: batch.count, kernels.FIRST : kernels.WRITABLE + 1].tolist()
-        for first, readable, writable in rows:
+        for first, readable, writable in [] if untouched else rows:
             for at, length in batch.segments[first + readable : first + readable + writable].tolist():
                 self._memory.written(self._memory.base + at, length)
         notify = kernels.push(self._memory.ram, self._ring, batch.chains, batch.segments, batch.count)
@@ -222,9 +240,32 @@ class Virtqueue:
         if notify > 0:
             self._interrupt()
 
+    def keep(self, batch: Batch) -> int:
+        """Keep the last chain of a batch, until the device has a use for it; return how many it had too many.
+
+        The device keeps one chain: one kept before and others of the batch go back to the driver.
+        """
+        surplus = batch.count - 1 + self.release()
+        kept = int(batch.chains[batch.count - 1, kernels.HEAD])
+        if batch.count > 1:
+            self.push(Batch(batch.count - 1, batch.chains, batch.segments, batch.memory))
+        self.kept = kept
+        return surplus
+
+    def release(self) -> bool:
+        """Give the kept chain back, with nothing written; return whether there was one."""
+        if self.kept is None:
+            return False
+        chains = np.zeros((1, kernels.CHAIN_COLUMNS), dtype=np.int64)
+        chains[0, kernels.HEAD] = self.kept
+        self.kept = None
+        self.push(Batch(1, chains, self._segments, self._memory))
+        return True
+
     def save(self) -> State:
-        """Return the positions in the ring; where the ring is, the transport knows."""
+        """Return the positions in the ring and what is kept; where the ring is, the transport knows."""
         return {
+            "kept": -1 if self.kept is None else self.kept,
             "next_avail": int(self._ring[kernels.NEXT_AVAIL]),
             "next_used": int(self._ring[kernels.NEXT_USED]),
             "signalled": int(self._ring[kernels.SIGNALLED]),
@@ -232,12 +273,14 @@ class Virtqueue:
 
     def restore(self, state: object, where: str) -> None:
         """Take over saved positions; raises StateError, which calls the state `where`."""
-        fields = Fields(state, where, ("next_avail", "next_used", "signalled"))
+        fields = Fields(state, where, ("kept", "next_avail", "next_used", "signalled"))
+        kept = fields.integer("kept", -1, self.layout.size - 1)
         next_avail = fields.integer("next_avail", 0, 0xFFFF)
         next_used = fields.integer("next_used", 0, 0xFFFF)
         signalled = fields.integer("signalled", 0, 0xFFFF)
         if (next_avail - next_used) & 0xFFFF > self.layout.size:
             raise fields.fail("next_used", f"{next_used} is more than a queue behind {next_avail}")
+        self.kept = None if kept < 0 else kept
         self._ring[kernels.NEXT_AVAIL] = next_avail
         self._ring[kernels.NEXT_USED] = next_used
         self._ring[kernels.SIGNALLED] = signalled

@@ -157,6 +157,10 @@ class Transport(Slot, Generic[Registers]):
         self._notified |= 1 << index
         self._kick()
 
+    def ready(self, index: int) -> bool:
+        """Whether the driver has given the device a queue of this number."""
+        return self._queues[index].queue is not None
+
     # The registers.
 
     def read_vendor_id(self) -> int:
@@ -201,7 +205,7 @@ class Transport(Slot, Generic[Registers]):
 
     def write_queue_notify(self, value: int) -> None:
         """Record that the driver made chains available; spurious ones are fine."""
-        if value < len(self._queues):
+        if self._existing(value):
             self.attend(value)
 
     def read_interrupt_status(self) -> int:
@@ -267,7 +271,7 @@ class Transport(Slot, Generic[Registers]):
             where = f"virtio.queues[{index}]"
             queue.restore(item, where, self._memory, driver_features, self._used_buffer)
         self.device.restore(fields.value("device"))
-        self.device.reset()
+        self.device.deactivate()
         self._status = status
         self.fault = fault
         self._device_features_sel = device_features_sel
@@ -320,7 +324,12 @@ class Transport(Slot, Generic[Registers]):
         return [self.queue_registers(size) for size in self.device.queue_sizes]
 
     def _selected(self) -> Registers | None:
-        return self._queues[self._queue_sel] if self._queue_sel < len(self._queues) else None
+        return self._existing(self._queue_sel)
+
+    def _existing(self, index: int) -> Registers | None:
+        """Return the registers of a queue, unless the device has none of that number."""
+        queue = self._queues[index] if index < len(self._queues) else None
+        return queue if queue and queue.max_size else None
 
     def _enable_selected(self) -> None:
         """Give the device the selected queue, which is there; one that cannot work breaks the device."""
@@ -333,7 +342,6 @@ class Transport(Slot, Generic[Registers]):
         """Take the selected queue, which is there, from the device, with all that it was to do there."""
         self._queues[self._queue_sel].queue = None
         self._notified &= ~(1 << self._queue_sel)
-        self.device.forget_queue(self._queue_sel)
 
     def _used_buffer(self) -> None:
         """Send a used buffer notification."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from devices.virtio.balloon import ALL_FEATURES, DEFAULT_FEATURES
 from hv import board, images
 from hv.config import BALLOON_SLOT, Disk, MachineConfig
 from hv.errors import ConfigError
@@ -51,6 +52,22 @@ def disk(text: str) -> Disk:
     if not path or not re.fullmatch("[0-9]+", slot):
         raise click.BadParameter(f"{text!r} is not PATH or PATH,slot=N")
     return Disk(Path(path), int(slot) if comma else None)
+
+
+def balloon_features(text: str) -> frozenset[str]:
+    """Read a list of balloon features: names, `all`, `none`; `+NAME` and `-NAME` change the default.
+
+    Raises:
+        BadParameter: a name is none.
+    """
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    named: frozenset[str] = DEFAULT_FEATURES if words and words[0][0] in "+-" else frozenset()
+    for word in words:
+        names = {"all": ALL_FEATURES, "none": frozenset()}.get(word, frozenset({word.lstrip("+-")}))
+        if not names <= ALL_FEATURES:
+            raise click.BadParameter(f"{word!r} is no balloon feature: {', '.join(sorted(ALL_FEATURES))}")
+        named = named - names if word.startswith("-") else named | names
+    return named
 
 
 FILE = click.Path(path_type=Path)
@@ -94,6 +111,15 @@ _DEVICES = (
         default=BALLOON_SLOT,
         show_default=True,
         help="virtio-mmio slot of the balloon.",
+    ),
+    click.option(
+        "--balloon-features",
+        type=balloon_features,
+        default=",".join(sorted(DEFAULT_FEATURES)),
+        show_default=True,
+        metavar="LIST",
+        help=f"What the balloon offers of {', '.join(sorted(ALL_FEATURES))}; also `all`, `none`, and +NAME "
+        "and -NAME to change the default.",
     ),
     click.option(
         "--legacy-virtio",

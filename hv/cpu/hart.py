@@ -77,6 +77,7 @@ class Hart:
             raise
         self._free = weakref.finalize(self, self._engine.close)
         memory.on_write = self.invalidate
+        memory.on_log = self._log_changed
 
     def attach(self, regions: Iterable[Region]) -> None:
         """Map the devices; once, before the first run. They hold wires into the hart, so it comes first.
@@ -137,6 +138,7 @@ class Hart:
     def close(self) -> None:
         """Free the CPU. Nothing else may be called after it, but it may be called again."""
         self._memory.on_write = lambda _address, _length: None
+        self._memory.on_log = lambda: None
         self._windows.close()
         self._free()
 
@@ -311,6 +313,12 @@ class Hart:
             on_access: who is told; it may look at the hart but not touch it. True stops the run with BREAK.
         """
         self._watch = Watch(self._state, pages, on_access)
+        self.forget_translations()
+
+    def _log_changed(self) -> None:
+        """Have the first store to each page entered into RAM's log of writes, or no more."""
+        memory = self._memory
+        self._state[state.DIRTY] = memory.dirty.ctypes.data if memory.logging else 0
         self.forget_translations()
 
     def forget_translations(self) -> None:

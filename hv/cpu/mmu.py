@@ -25,7 +25,21 @@ from hv.cpu.internals import (
     TB_PC,
     TB_SIZE,
 )
-from hv.cpu.intrinsics import boolean, call, callback, i32, i64, int64, load16, load64, native, store64, void
+from hv.cpu.intrinsics import (
+    boolean,
+    call,
+    callback,
+    i32,
+    i64,
+    int64,
+    load8,
+    load16,
+    load64,
+    native,
+    store8,
+    store64,
+    void,
+)
 from hv.cpu.riscv import (
     FETCH_ACCESS_FAULT,
     FETCH_PAGE_FAULT,
@@ -52,6 +66,7 @@ from hv.cpu.riscv import (
 from hv.cpu.state import (
     CLOCK,
     CPU,
+    DIRTY,
     ENV,
     NEVER,
     PMP_HART_HAS_PRIVS,
@@ -128,6 +143,25 @@ def host_address(s: int, address: int) -> int:
 
 
 @native
+def note_write(s: int, address: int) -> None:
+    """Enter a write to a guest physical address into the log of writes, if there is one and it is RAM."""
+    log = load64(s + DIRTY)
+    if log and in_ram(s, address, 1):
+        store8(log + (address - load64(s + RAM_BASE)) // PAGE_SIZE, 1)
+
+
+@native
+def _noted(s: int, page: int) -> bool:
+    """Whether stores to the page need not come here: nobody logs them, or the page is in the log already."""
+    log = load64(s + DIRTY)
+    return (
+        log == 0
+        or not in_ram(s, page, PAGE_SIZE)
+        or load8(log + (page - load64(s + RAM_BASE)) // PAGE_SIZE) != 0
+    )
+
+
+@native
 def answered(s: int, page: int, access: int) -> bool:
     """Whether something is at the guest physical page: RAM, or for data a device."""
     if in_ram(s, page, PAGE_SIZE):
@@ -200,6 +234,7 @@ def walk(s: int, address: int, access: int, mode: int) -> int:
             if not allowed_by_pmp(s, entry, 8, WRITE, S_MODE):
                 return -access_fault(access)
             store64(host_address(s, entry), touched)
+            note_write(s, entry)
         rights = 0
         if pte_allows(pte, LOAD, mode, mstatus):
             rights |= READ
@@ -270,6 +305,10 @@ def fill(s: int, address: int, size: int, access: int, index: int, return_addres
         rights &= ~WRITE
     if watched(s, page) and access_watched(s, address, page, access, return_address):
         valid_for = 1 if access != FETCH else PAGE_SIZE
+    if access == STORE:
+        note_write(s, page)
+    elif not _noted(s, page):
+        rights &= ~WRITE  # the first store comes here too
     if translated & USER and index == S_MODE:
         count = load64(s + USER_PAGE_COUNT)
         if count < USER_PAGES_MAX:

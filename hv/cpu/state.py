@@ -78,6 +78,7 @@ for _ in range(3):
 # Pages that somebody watches (hv.cpu.watch).
 WATCHED = next(_offsets)  # array of one byte for each page of RAM, not 0 where accesses are reported; or 0
 ON_ACCESS = next(_offsets)  # who is told
+DIRTY = next(_offsets)  # array of one byte for each page of RAM, set to 1 when the guest writes there; or 0
 WALKED = next(_offsets)  # watched page that the walk of a page table read, guest physical, or 0
 RESTORE_STATE = next(_offsets)  # functions by address
 LOOP_EXIT_RESTORE = next(_offsets)

@@ -190,7 +190,7 @@ def test_features_withdrawn(policy: str, disk: Path, monkeypatch: pytest.MonkeyP
     """A host without MUST_TELL_HOST refuses the features that were agreed on: clear words, clean books."""
     append = f"balloon.policy={policy}"
     asleep(disk, append)
-    monkeypatch.setattr(machines, "Balloon", partial(Balloon, must_tell_host=False))
+    monkeypatch.setattr(machines, "Balloon", partial(Balloon, features=()))
     with Machine(config(RAM_MIB, disk, append, TARGET)) as machine:
         refused(machine, "device refuses features")
 
@@ -230,7 +230,7 @@ def test_a_disk_in_another_slot(disk: Path) -> None:
 
 def test_a_device_that_never_had_the_feature(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without MUST_TELL_HOST from the start nothing was agreed on: the guest tells all the same."""
-    monkeypatch.setattr(machines, "Balloon", partial(Balloon, must_tell_host=False))
+    monkeypatch.setattr(machines, "Balloon", partial(Balloon, features=()))
     with booted(config(RAM_MIB)) as guest:
         for target in (TARGET, 0):
             guest.inflate(target)
