@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from devices.errors import DeviceError
+from devices.writelog import WriteLog
 
 PAGE_SIZE = 4096
 """Bytes in a page of RAM, on the guest's side and on ours."""
@@ -43,10 +44,6 @@ def _ignore(_addr: int, _length: int) -> None:
     """Stand for a listener when nobody listens to writes."""
 
 
-def _ignore_log() -> None:
-    """Stand for a CPU that does not write."""
-
-
 class GuestMemory:
     """RAM at guest physical addresses base..base+size-1; all addresses of its methods are guest physical.
 
@@ -56,9 +53,7 @@ class GuestMemory:
         ram: the RAM as a flat uint8 array, index 0 at `base`.
         address: where the host process has the RAM mapped.
         on_write: called with (address, length) after a device wrote there.
-        logging: whether `dirty` is kept up to date.
-        dirty: for each page, whether CPU or devices have written to it since `log_writes`.
-        on_log: called when `logging` changed, or `dirty` was cleared: the CPU enters its own writes.
+        writes: which pages were written to, when somebody wants to know.
     """
 
     def __init__(self, base: int, size: int, mapping: mmap.mmap) -> None:
@@ -67,9 +62,7 @@ class GuestMemory:
         self.ram: npt.NDArray[np.uint8] = np.frombuffer(mapping, dtype=np.uint8)
         self.address: int = self.ram.ctypes.data
         self.on_write: Callable[[int, int], None] = _ignore
-        self.logging = False
-        self.dirty: Pages = np.zeros(size // PAGE_SIZE, np.bool_)
-        self.on_log: Callable[[], None] = _ignore_log
+        self.writes = WriteLog(size // PAGE_SIZE)
         self._mapping = mapping
 
     @classmethod
@@ -138,16 +131,10 @@ class GuestMemory:
 
     def written(self, addr: int, length: int) -> None:
         """Say that a device changed addr..addr+length-1."""
-        if self.logging:
+        if self.writes.on:
             first, end = addr - self.base, addr - self.base + length
-            self.dirty[first // PAGE_SIZE : -(-end // PAGE_SIZE)] = True
+            self.writes.pages[first // PAGE_SIZE : -(-end // PAGE_SIZE)] = True
         self.on_write(addr, length)
-
-    def log_writes(self, logging: bool) -> None:
-        """Begin to note in `dirty` which pages are written to, from none on, or end it."""
-        self.dirty[:] = False
-        self.logging = logging
-        self.on_log()
 
     def held(self) -> Pages:
         """For each page, whether the host holds memory for it; the others are zero, and stay free unseen.

@@ -77,7 +77,7 @@ class Hart:
             raise
         self._free = weakref.finalize(self, self._engine.close)
         memory.on_write = self.invalidate
-        memory.on_log = self._log_changed
+        memory.writes.on_change = self._log_changed
 
     def attach(self, regions: Iterable[Region]) -> None:
         """Map the devices; once, before the first run. They hold wires into the hart, so it comes first.
@@ -138,7 +138,7 @@ class Hart:
     def close(self) -> None:
         """Free the CPU. Nothing else may be called after it, but it may be called again."""
         self._memory.on_write = lambda _address, _length: None
-        self._memory.on_log = lambda: None
+        self._memory.writes.on_change = lambda: None
         self._windows.close()
         self._free()
 
@@ -317,8 +317,8 @@ class Hart:
 
     def _log_changed(self) -> None:
         """Have the first store to each page entered into RAM's log of writes, or no more."""
-        memory = self._memory
-        self._state[state.DIRTY] = memory.dirty.ctypes.data if memory.logging else 0
+        log = self._memory.writes
+        self._state[state.DIRTY] = log.pages.ctypes.data if log.on else 0
         self.forget_translations()
 
     def forget_translations(self) -> None:

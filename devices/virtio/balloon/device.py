@@ -88,8 +88,8 @@ class Balloon(VirtioDevice):
         """Open the books for this RAM: no page is ballooned."""
         self._pages = BalloonPages(memory, self.counters, self.anomalies)
         self._stats = Statistics(self.counters, self.anomalies)
-        self._hint = FreePageHint(memory, self.counters, self.anomalies)
-        self._reporting = FreePageReporting(memory, self.counters, self.anomalies)
+        self._hint = FreePageHint(memory.writes, self.counters, self.anomalies)
+        self._reporting = FreePageReporting(self.counters, self.anomalies)
 
     # The host's side.
 

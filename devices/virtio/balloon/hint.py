@@ -14,11 +14,12 @@ from enum import Enum
 
 import numpy as np
 
-from devices.memory import GuestMemory, Pages
+from devices.memory import Pages
 from devices.state import Fields, State, packed
 from devices.virtio.balloon.counters import BalloonAnomalies, BalloonCounters
 from devices.virtio.constants import VIRTIO_BALLOON_CMD_ID_DONE, VIRTIO_BALLOON_CMD_ID_STOP
 from devices.virtio.queue import Virtqueue
+from devices.writelog import WriteLog
 
 _COMMAND_BYTES = 4
 _FIRST_ID = VIRTIO_BALLOON_CMD_ID_DONE + 1
@@ -60,13 +61,13 @@ class FreePageHint:
         state: how the round stands.
     """
 
-    def __init__(self, memory: GuestMemory, counters: BalloonCounters, anomalies: BalloonAnomalies) -> None:
+    def __init__(self, writes: WriteLog, counters: BalloonCounters, anomalies: BalloonAnomalies) -> None:
         self.state = HintState.STOPPED
-        self._memory = memory
+        self._writes = writes
         self._counters = counters
         self._anomalies = anomalies
         self._id = VIRTIO_BALLOON_CMD_ID_DONE  # of the last round
-        self._named = np.zeros(len(memory.dirty), np.bool_)
+        self._named = np.zeros(len(writes.pages), np.bool_)
 
     @property
     def cmd_id(self) -> int:
@@ -78,12 +79,12 @@ class FreePageHint:
     @property
     def pages(self) -> Pages:
         """For each page, whether it was hinted and not written to since its command ID was set."""
-        return self._named & ~self._memory.dirty
+        return self._named & ~self._writes.pages
 
     def start(self) -> None:
         """Begin a round, with the next command ID; pages that the driver still holds stay hinted."""
         self._named = self.pages
-        self._memory.log_writes(True)
+        self._writes.start()
         self._id = self._id + 1 if self._id < _U32 else _FIRST_ID
         self.state = HintState.REQUESTED
 
@@ -111,7 +112,7 @@ class FreePageHint:
                     self._obey(command)
                 if self.state is HintState.RUNNING:
                     for addr, length in batch.writable_spans(row):
-                        first, end, odd = self._memory.whole_pages(addr, length)
+                        first, end, odd = batch.memory.whole_pages(addr, length)
                         self._named[first:end] = True
                         self._counters.hinted_pages += end - first
                         self._anomalies.odd_pages += odd
@@ -133,8 +134,7 @@ class FreePageHint:
 
     def _forget(self) -> None:
         self._named[:] = False
-        if self._memory.logging:
-            self._memory.log_writes(False)
+        self._writes.stop()
 
     def save(self) -> State:
         """Return the round, and the pages that count as hinted."""
@@ -143,7 +143,7 @@ class FreePageHint:
     def restored(self, state: object) -> "FreePageHint":
         """Return what `save()` described, to `go_on` with, with the same counters; raises StateError."""
         saved = Fields(state, "balloon.hint", ("state", "id", "pages"))
-        fresh = FreePageHint(self._memory, self._counters, self._anomalies)
+        fresh = FreePageHint(self._writes, self._counters, self._anomalies)
         name = saved.text("state", 20)
         try:
             fresh.state = HintState(name)
@@ -155,4 +155,7 @@ class FreePageHint:
 
     def go_on(self) -> None:
         """Log writes from now on if there is something to judge by them."""
-        self._memory.log_writes(self.state in _LIVE or bool(self._named.any()))
+        if self.state in _LIVE or self._named.any():
+            self._writes.start()
+        else:
+            self._writes.stop()

@@ -6,7 +6,7 @@ counts on finding the poison again (C289), so with another poison than zero they
 Spec: virtio 1.4, "Traditional Memory Balloon Device", Free Page Reporting.
 """
 
-from devices.memory import PAGE_SIZE, GuestMemory
+from devices.memory import PAGE_SIZE
 from devices.virtio.balloon.counters import BalloonAnomalies, BalloonCounters
 from devices.virtio.queue import Virtqueue
 
@@ -14,15 +14,14 @@ from devices.virtio.queue import Virtqueue
 class FreePageReporting:
     """The reports of one balloon's driver."""
 
-    def __init__(self, memory: GuestMemory, counters: BalloonCounters, anomalies: BalloonAnomalies) -> None:
-        self._memory = memory
+    def __init__(self, counters: BalloonCounters, anomalies: BalloonAnomalies) -> None:
         self._counters = counters
         self._anomalies = anomalies
 
     def take(self, queue: Virtqueue, poisoned: bool) -> None:
         """Discard what is reported, unless it has a poison to keep, before the driver hears of it."""
-        memory = self._memory
         for batch in queue.batches():
+            memory = batch.memory
             self._counters.report_requests += batch.count
             for row in range(batch.count):
                 for addr, length in batch.writable_spans(row):
