@@ -6,7 +6,7 @@ test needs: buffers are addresses, and what is forbidden can be done. `driver.du
 
 import struct
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from devices.virtio.constants import (
@@ -14,6 +14,7 @@ from devices.virtio.constants import (
     VIRTIO_CONFIG_S_DRIVER,
     VIRTIO_CONFIG_S_DRIVER_OK,
     VIRTIO_CONFIG_S_FEATURES_OK,
+    VIRTIO_F_NOTIFICATION_DATA,
     VIRTIO_F_VERSION_1,
     VIRTIO_MMIO_CONFIG,
     VIRTIO_MMIO_DEVICE_FEATURES,
@@ -54,6 +55,9 @@ _REMEMBERED = 24
 """Accesses to registers that a failing test shows."""
 
 _QUEUES_MAX = 8
+
+_WORDS = 2
+"""Words of features that a device of our kinds can offer; QEMU takes those beyond for the second."""
 _U32 = 0xFFFF_FFFF
 _PAGE_SIZE = 4096
 
@@ -64,6 +68,19 @@ class Buffer(NamedTuple):
     addr: int
     length: int
     writable: bool = False
+
+
+def layout(addr: int, size: int, align: int) -> tuple[int, int, int]:
+    """Return where the available ring, the used ring and the memory behind them are.
+
+    Args:
+        addr: guest physical address of the descriptor table.
+        size: number of descriptors.
+        align: of the used ring, bytes.
+    """
+    avail = addr + 16 * size
+    used = -(-(avail + 6 + 2 * size) // align) * align
+    return avail, used, used + 6 + 8 * size
 
 
 class Ring:
@@ -81,13 +98,14 @@ class Ring:
         self.dut = dut
         self.size = size
         self.desc = addr
-        self.avail = addr + 16 * size
-        self.used = -(-(self.avail + 6 + 2 * size) // align) * align
-        self.end = self.used + 6 + 8 * size
+        self.avail, self.used, self.end = layout(addr, size, align)
         self.next_desc = 0
         self.avail_idx = 0
         self.seen_used = 0
         dut.write_memory(addr, bytes(self.end - addr))
+
+    def __repr__(self) -> str:
+        return f"a ring of {self.size}"
 
     def descriptor(self, index: int, addr: int, length: int, flags: int, following: int = 0) -> None:
         """Write a descriptor, whatever it says."""
@@ -171,6 +189,7 @@ class Driver:
         dut: the device, and its host.
         device: its kind.
         legacy: whether this is the interface of version 1.
+        accepted: the feature bits that it chose last.
         rings: those that `set_up_queue` made, by queue.
         log: the last accesses to registers, for people.
     """
@@ -179,9 +198,13 @@ class Driver:
         self.dut = dut
         self.device = device
         self.legacy = interface == "legacy"
+        self.accepted = 0
         self.rings: dict[int, Ring] = {}
         self.log: deque[str] = deque(maxlen=_REMEMBERED)
         self._free = RAM_BASE
+
+    def __repr__(self) -> str:
+        return f"{self.device}-{'legacy' if self.legacy else 'modern'}"
 
     # Registers and memory.
 
@@ -230,6 +253,11 @@ class Driver:
         self.dut.settle()
 
     @property
+    def align(self) -> int:
+        """The alignment of used rings."""
+        return _PAGE_SIZE if self.legacy else VRING_USED_ALIGN_SIZE
+
+    @property
     def working(self) -> int:
         """The status of a device that works."""
         return S_LEGACY_OK if self.legacy else S_DRIVER_OK
@@ -241,11 +269,12 @@ class Driver:
 
     def offered(self) -> int:
         """Return the feature bits that the device offers."""
-        features = 0
-        for word in range(1 if self.legacy else 4):
-            self.write(VIRTIO_MMIO_DEVICE_FEATURES_SEL, word)
-            features |= self.read(VIRTIO_MMIO_DEVICE_FEATURES) << 32 * word
-        return features
+        return sum(self.feature_word(word) << 32 * word for word in range(1 if self.legacy else _WORDS))
+
+    def feature_word(self, word: int) -> int:
+        """Return a word of 32 offered features."""
+        self.write(VIRTIO_MMIO_DEVICE_FEATURES_SEL, word)
+        return self.read(VIRTIO_MMIO_DEVICE_FEATURES)
 
     def require(self, *features: int) -> int:
         """Return feature numbers as bits, if the device offers them all; raises NotOfferedError."""
@@ -256,8 +285,10 @@ class Driver:
         return sum(1 << feature for feature in features)
 
     def accept(self, features: int) -> None:
-        """Write all words of the driver's features."""
-        for word in range(1 if self.legacy else 4):
+        """Write the driver's features: the words that our kinds of devices have, and others if not zero."""
+        self.accepted = features
+        words = 1 if self.legacy else max(_WORDS, -(-features.bit_length() // 32))
+        for word in range(words):
             self.write(VIRTIO_MMIO_DRIVER_FEATURES_SEL, word)
             self.write(VIRTIO_MMIO_DRIVER_FEATURES, features >> 32 * word & _U32)
 
@@ -281,6 +312,14 @@ class Driver:
         self.write(VIRTIO_MMIO_QUEUE_SEL, index)
         return self.read(VIRTIO_MMIO_QUEUE_NUM_MAX)
 
+    def each_queue(self, queues: Iterable[int], register: int) -> dict[int, int]:
+        """Return what a register reads with each of the queues selected."""
+        found = {}
+        for index in queues:
+            self.write(VIRTIO_MMIO_QUEUE_SEL, index)
+            found[index] = self.read(register)
+        return found
+
     def set_layout(self, index: int, size: int, desc: int, avail: int, used: int) -> None:
         """Write size and addresses of a queue, which becomes the selected one."""
         self.write(VIRTIO_MMIO_QUEUE_SEL, index)
@@ -293,18 +332,23 @@ class Driver:
             self.write(register, addr & _U32)
             self.write(register + 4, addr >> 32)
 
-    def set_up_queue(self, index: int, size: int) -> Ring:
-        """Place a ring in fresh memory and enable the queue."""
+    def place_queue(self, index: int, size: int, addr: int) -> None:
+        """Tell the device that a ring of this size is at `addr`, and enable the queue."""
         if self.legacy:
-            ring = Ring(self.dut, self.take(26 * size + 32 + _PAGE_SIZE), size, _PAGE_SIZE)
             self.write(VIRTIO_MMIO_QUEUE_SEL, index)
             self.write(VIRTIO_MMIO_QUEUE_NUM, size)
             self.write(VIRTIO_MMIO_QUEUE_ALIGN, _PAGE_SIZE)
-            self.write(VIRTIO_MMIO_QUEUE_PFN, ring.desc // _PAGE_SIZE)
+            self.write(VIRTIO_MMIO_QUEUE_PFN, addr // _PAGE_SIZE)
         else:
-            ring = Ring(self.dut, self.take(26 * size + 32), size)
-            self.set_layout(index, size, ring.desc, ring.avail, ring.used)
+            avail, used, _ = layout(addr, size, self.align)
+            self.set_layout(index, size, addr, avail, used)
             self.write(VIRTIO_MMIO_QUEUE_READY, 1)
+
+    def set_up_queue(self, index: int, size: int) -> Ring:
+        """Place a ring in fresh memory and enable the queue."""
+        _, _, length = layout(0, size, self.align)
+        ring = Ring(self.dut, self.take(length), size, self.align)
+        self.place_queue(index, size, ring.desc)
         self.rings[index] = ring
         return ring
 
@@ -325,8 +369,11 @@ class Driver:
     # Operation.
 
     def notify(self, index: int) -> None:
-        """Notify a queue and let the device work."""
-        self.write(VIRTIO_MMIO_QUEUE_NOTIFY, index)
+        """Notify a queue, with what NOTIFICATION_DATA wants if it was accepted, and let the device work."""
+        with_data = self.accepted >> VIRTIO_F_NOTIFICATION_DATA & 1 and index in self.rings
+        self.write(
+            VIRTIO_MMIO_QUEUE_NOTIFY, index | self.rings[index].avail_idx << 16 if with_data else index
+        )
         self.dut.settle()
 
     def submit(self, index: int, buffers: Sequence[Buffer]) -> tuple[int, int]:

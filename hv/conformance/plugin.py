@@ -151,7 +151,8 @@ def pytest_runtest_makereport(
 def _message(excinfo: pytest.ExceptionInfo[BaseException]) -> str:
     """Return what a test saw; where it is no failed assertion, with the way there."""
     if isinstance(excinfo.value, (AssertionError, NotOfferedError)):
-        return str(excinfo.value)
+        lines = str(excinfo.value).splitlines()
+        return "\n".join(line for line in lines if line.strip() and "-v to get" not in line)
     return "".join(traceback.format_exception(excinfo.value, limit=-_FRAMES))
 
 

@@ -14,7 +14,11 @@ from hv.qemu.stopped import PeerGoneError, StoppedQemu
 _SLOTS = {"block": 0, "balloon": 1}
 """Which of the eight slots has which device."""
 
-_PLIC_PENDING = 0x0C00_1000
+_APLIC = 0x0C00_0000
+_SOURCECFG = _APLIC + 0x0000  # of source n at 4 n
+_IN_CLRIP = _APLIC + 0x1D00
+_LEVEL_HIGH = 6
+"""Registers of the APLIC, whose inputs can be looked at; a PLIC shows only what is still to be claimed."""
 
 _BALLOON = (
     "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1,deflate-on-oom=on,free-page-reporting=on"
@@ -59,6 +63,7 @@ class QemuDut(Dut):
     def __init__(self, qemu: StoppedQemu, slot: int) -> None:
         self._qemu = qemu
         self._region = board.VIRTIO_SLOTS[slot]
+        self._watch_irq()
 
     def read(self, offset: int, size: int) -> int:
         """Load through the gdb stub."""
@@ -77,8 +82,8 @@ class QemuDut(Dut):
         self._qemu.bus.write_ram(addr, data)
 
     def irq(self) -> bool:
-        """Return whether the interrupt controller sees the line."""
-        return bool(self._qemu.bus.read(_PLIC_PENDING, 4) >> self._region.irq & 1)
+        """Return whether the interrupt controller sees its input high."""
+        return bool(self._qemu.bus.read(_IN_CLRIP, 4) >> self._region.irq & 1)
 
     def settle(self) -> None:
         """Wait until the disk's requests are done: `stop` drains them, also when nothing runs."""
@@ -87,6 +92,7 @@ class QemuDut(Dut):
     def host_reset(self) -> None:
         """Press the reset button."""
         self._qemu.reset()
+        self._watch_irq()
 
     def set_target(self, pages: int) -> None:
         """Set the balloon; QEMU's own figure is the RAM that remains, in bytes."""
@@ -97,10 +103,13 @@ class QemuDut(Dut):
         remaining: int = self._qemu.qmp.execute("query-balloon")["actual"]
         return (RAM_SIZE - remaining) // board.PAGE_SIZE
 
+    def _watch_irq(self) -> None:
+        self._qemu.bus.write(_SOURCECFG + 4 * self._region.irq, 4, _LEVEL_HIGH)
+
 
 def _arguments() -> list[str]:
     return [
-        *("-object", "iothread,id=hinting"),
+        *("-machine", "aia=aplic", "-object", "iothread,id=hinting"),
         *("-blockdev", f"null-co,node-name=disk,size={512 * CAPACITY},read-zeroes=on"),
         *("-device", _BALLOON, "-device", _BLOCK),
     ]

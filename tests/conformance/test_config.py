@@ -1,0 +1,65 @@
+"""Device Configuration Space: what can be read before the features are agreed."""
+
+from devices.virtio.constants import VIRTIO_CONFIG_S_ACKNOWLEDGE
+from hv.conformance.driver import S_DRIVER, Driver
+from hv.conformance.dut import CAPACITY
+from hv.conformance.marks import clauses
+
+TARGET = 0x0123
+
+
+@clauses("C041", device="balloon", interface="both")
+def test_the_target_can_be_read_before_the_features_are_agreed(driver: Driver) -> None:
+    """num_pages, set before there was a driver, reads the same before, during and after initialization."""
+    driver.dut.set_target(TARGET)
+    seen = [driver.config(0)]
+    for status in (VIRTIO_CONFIG_S_ACKNOWLEDGE, S_DRIVER):
+        driver.status = status
+        seen.append(driver.config(0))
+    driver.start()
+    assert [*seen, driver.config(0)] == [TARGET] * 4
+
+
+@clauses("C041", device="block", interface="both")
+def test_the_capacity_can_be_read_before_the_features_are_agreed(driver: Driver) -> None:
+    """The capacity reads the same before, during and after initialization."""
+    seen = [driver.config(0)]
+    for status in (VIRTIO_CONFIG_S_ACKNOWLEDGE, S_DRIVER):
+        driver.status = status
+        seen.append(driver.config(0))
+    driver.start()
+    assert [*seen, driver.config(0)] == [CAPACITY] * 4
+    assert driver.config(4) == 0
+
+
+@clauses("C042", device="block", interface="both")
+def test_fields_of_offered_features_can_be_read_early(driver: Driver) -> None:
+    """seg_max and blk_size, which two offered features bring, read early what they read later."""
+    early = driver.config(12), driver.config(20)
+    features = driver.require(2, 6)
+    driver.start(features)
+    assert (driver.config(12), driver.config(20)) == early
+    assert early[0] > 0
+    assert early[1] == 512
+
+
+@clauses("C042", device="balloon", interface="both")
+def test_the_poison_can_be_read_early(driver: Driver) -> None:
+    """poison_val, which PAGE_POISON brings, reads early what the driver wrote in an earlier life, or 0."""
+    features = driver.require(3)
+    driver.start(features)
+    driver.write_config(12, 0xAAAA_AAAA)
+    assert driver.config(12) == 0xAAAA_AAAA
+    driver.reset()
+    early = driver.config(12)
+    driver.start(features)
+    assert driver.config(12) == early
+    assert early in (0, 0xAAAA_AAAA)
+
+
+@clauses("C041", interface="both")
+def test_bytes_words_and_halves_agree(driver: Driver) -> None:
+    """A field reads the same in accesses of one, two and four bytes."""
+    whole = driver.config(0)
+    assert driver.config(0, 2) | driver.config(2, 2) << 16 == whole
+    assert sum(driver.config(at, 1) << 8 * at for at in range(4)) == whole

@@ -1,0 +1,57 @@
+"""Reserved Feature Bits: order, platforms, and the two bits that only legacy devices have."""
+
+from devices.virtio.constants import (
+    VIRTIO_F_ANY_LAYOUT,
+    VIRTIO_F_IN_ORDER,
+    VIRTIO_F_NOTIFY_ON_EMPTY,
+    VIRTIO_MMIO_INT_VRING,
+    VIRTIO_MMIO_INTERRUPT_STATUS,
+    VRING_AVAIL_F_NO_INTERRUPT,
+)
+from hv.conformance.driver import Driver
+from hv.conformance.marks import clauses
+
+ACCESS_PLATFORM = 33
+
+
+@clauses("C102")
+def test_no_platform_translation_is_asked_for(driver: Driver) -> None:
+    """A device that reaches all memory by physical addresses offers no ACCESS_PLATFORM, and is served by them."""
+    assert not driver.offered() >> ACCESS_PLATFORM & 1
+    driver.start()
+    assert driver.serves()
+
+
+@clauses("C104")
+def test_buffers_come_back_in_order(driver: Driver) -> None:
+    """With IN_ORDER eight chains made available at once come back in the order of the available ring."""
+    driver.start(driver.require(VIRTIO_F_IN_ORDER), size=32)
+    heads = []
+    for _ in range(8):
+        index, buffers = driver.request()
+        heads.append(driver.rings[index].chain(buffers))
+    ring = driver.rings[index]
+    ring.make_available(*heads)
+    driver.notify(index)
+    assert ring.used_idx == 8
+    done = [head for head, _ in ring.reap()]
+    assert done[-1] == heads[-1], "the batch ends with its last buffer"
+    assert [head for head in done if head in heads] == sorted({*done}, key=heads.index)
+
+
+@clauses("C108", "C109", interface="legacy")
+def test_running_out_of_chains_notifies_in_spite_of_suppression(driver: Driver) -> None:
+    """With NOTIFY_ON_EMPTY the last chain's use is notified though the driver asked for silence."""
+    if not driver.offered() >> VIRTIO_F_NOTIFY_ON_EMPTY & 1:
+        return  # it MAY be offered
+    driver.start(driver.require(VIRTIO_F_NOTIFY_ON_EMPTY))
+    driver.rings[0].set_avail_flags(VRING_AVAIL_F_NO_INTERRUPT)
+    assert driver.serves()
+    assert driver.read(VIRTIO_MMIO_INTERRUPT_STATUS) == VIRTIO_MMIO_INT_VRING
+
+
+@clauses("C110", interface="legacy")
+def test_any_layout_is_offered(driver: Driver) -> None:
+    """A legacy device offers ANY_LAYOUT, and serves a driver that accepted it."""
+    driver.start(driver.require(VIRTIO_F_ANY_LAYOUT))
+    assert driver.serves()
