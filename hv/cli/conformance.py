@@ -1,6 +1,7 @@
 """`thawvisor conformance`: put a virtio device to the tests of the specification's clauses."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -71,9 +72,13 @@ def run(
             click.echo(
                 f"FAIL  {result.name}\n" + "".join(f"      {line}\n" for line in result.text.splitlines())
             )
-    for result in results:
-        if result.outcome in (suite.DIFFERENCE, suite.NOT_APPLICABLE):
-            click.echo(f"{result.outcome}: {result.difference or result.name}  {result.text}")
+    others = Counter(
+        f"{result.outcome}: {result.difference or result.name}  {result.text}"
+        for result in results
+        if result.outcome in (suite.DIFFERENCE, suite.NOT_APPLICABLE)
+    )
+    for line, times in others.items():
+        click.echo(f"{line} ({times} times)" if times > 1 else line)
     if html is not None:
         page.write_page(results, dut, html)
     click.echo(suite.sentence(results))

@@ -14,6 +14,7 @@ from devices.virtio.constants import (
     VIRTIO_CONFIG_S_DRIVER,
     VIRTIO_CONFIG_S_DRIVER_OK,
     VIRTIO_CONFIG_S_FEATURES_OK,
+    VIRTIO_F_IN_ORDER,
     VIRTIO_F_NOTIFICATION_DATA,
     VIRTIO_F_VERSION_1,
     VIRTIO_MMIO_CONFIG,
@@ -92,16 +93,26 @@ class Ring:
         avail: of the available ring.
         used: of the used ring.
         end: of the first byte behind it all.
+        in_order: whether IN_ORDER was negotiated.
     """
 
-    def __init__(self, dut: Dut, addr: int, size: int, align: int = VRING_USED_ALIGN_SIZE) -> None:
+    def __init__(
+        self,
+        dut: Dut,
+        addr: int,
+        size: int,
+        align: int = VRING_USED_ALIGN_SIZE,
+        in_order: bool = False,
+    ) -> None:
         self.dut = dut
+        self.in_order = in_order
         self.size = size
         self.desc = addr
         self.avail, self.used, self.end = layout(addr, size, align)
         self.next_desc = 0
         self.avail_idx = 0
         self.seen_used = 0
+        self._waiting: deque[int] = deque()  # heads made available and not seen back
         dut.write_memory(addr, bytes(self.end - addr))
 
     def __repr__(self) -> str:
@@ -138,6 +149,7 @@ class Ring:
         for i, head in enumerate(heads):
             at = self.avail + 4 + 2 * ((self.avail_idx + i) % self.size)
             self.dut.write_memory(at, struct.pack("<H", head))
+        self._waiting.extend(heads)
         self.set_avail_idx(self.avail_idx + len(heads))
 
     def set_avail_idx(self, idx: int) -> None:
@@ -169,13 +181,24 @@ class Ring:
         return self._read16(self.used + 2)
 
     def reap(self) -> list[tuple[int, int]]:
-        """Return (head, used length) of what the device has given back since the last call."""
-        done = []
+        """Return (head, used length) of what the device has given back since the last call.
+
+        With IN_ORDER one entry may stand for all chains up to its own (spec: "VIRTIO_F_IN_ORDER"); those
+        before it come back with length 0. Entries that a device in order cannot write raise AssertionError.
+        """
+        done: list[tuple[int, int]] = []
         while self.seen_used != self.used_idx:
             at = self.used + 4 + 8 * (self.seen_used % self.size)
             head, length = struct.unpack("<II", self.dut.read_memory(at, 8))
-            done.append((head, length))
-            self.seen_used = (self.seen_used + 1) & 0xFFFF
+            before = []
+            if self.in_order:
+                assert head in self._waiting, f"used entry {head}, but waiting were {list(self._waiting)}"
+                while self._waiting[0] != head:
+                    before.append((self._waiting.popleft(), 0))
+            if head in self._waiting:
+                self._waiting.remove(head)
+            done += [*before, (head, length)]
+            self.seen_used = (self.seen_used + 1 + len(before)) & 0xFFFF
         return done
 
     def _read16(self, addr: int) -> int:
@@ -347,7 +370,8 @@ class Driver:
     def set_up_queue(self, index: int, size: int) -> Ring:
         """Place a ring in fresh memory and enable the queue."""
         _, _, length = layout(0, size, self.align)
-        ring = Ring(self.dut, self.take(length), size, self.align)
+        in_order = bool(self.accepted >> VIRTIO_F_IN_ORDER & 1)
+        ring = Ring(self.dut, self.take(length), size, self.align, in_order)
         self.place_queue(index, size, ring.desc)
         self.rings[index] = ring
         return ring

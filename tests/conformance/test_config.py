@@ -43,20 +43,6 @@ def test_fields_of_offered_features_can_be_read_early(driver: Driver) -> None:
     assert early[1] == 512
 
 
-@clauses("C042", device="balloon", interface="both")
-def test_the_poison_can_be_read_early(driver: Driver) -> None:
-    """poison_val, which PAGE_POISON brings, reads early what the driver wrote in an earlier life, or 0."""
-    features = driver.require(3)
-    driver.start(features)
-    driver.write_config(12, 0xAAAA_AAAA)
-    assert driver.config(12) == 0xAAAA_AAAA
-    driver.reset()
-    early = driver.config(12)
-    driver.start(features)
-    assert driver.config(12) == early
-    assert early in (0, 0xAAAA_AAAA)
-
-
 @clauses("C041", interface="both")
 def test_bytes_words_and_halves_agree(driver: Driver) -> None:
     """A field reads the same in accesses of one, two and four bytes."""

@@ -16,7 +16,7 @@ ACCESS_PLATFORM = 33
 
 @clauses("C102")
 def test_no_platform_translation_is_asked_for(driver: Driver) -> None:
-    """A device that reaches all memory by physical addresses offers no ACCESS_PLATFORM, and is served by them."""
+    """A device that is served by physical addresses offers no ACCESS_PLATFORM."""
     assert not driver.offered() >> ACCESS_PLATFORM & 1
     driver.start()
     assert driver.serves()
@@ -33,10 +33,7 @@ def test_buffers_come_back_in_order(driver: Driver) -> None:
     ring = driver.rings[index]
     ring.make_available(*heads)
     driver.notify(index)
-    assert ring.used_idx == 8
-    done = [head for head, _ in ring.reap()]
-    assert done[-1] == heads[-1], "the batch ends with its last buffer"
-    assert [head for head in done if head in heads] == sorted({*done}, key=heads.index)
+    assert [head for head, _ in ring.reap()] == heads
 
 
 @clauses("C108", "C109", interface="legacy")

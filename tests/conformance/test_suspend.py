@@ -38,7 +38,7 @@ def test_a_device_suspends_or_needs_a_reset(driver: Driver) -> None:
 
 @clauses("C086")
 def test_a_device_resumes_or_needs_a_reset(driver: Driver) -> None:
-    """After DRIVER_OK was set again, Status shows it without SUSPEND, and the device works; or NEEDS_RESET."""
+    """After DRIVER_OK Status shows it without SUSPEND, and the device works; or it shows NEEDS_RESET."""
     suspended(driver)
     driver.status = S_DRIVER_OK
     assert driver.status == S_DRIVER_OK or driver.status & VIRTIO_CONFIG_S_NEEDS_RESET
@@ -118,7 +118,7 @@ def test_a_new_target_waits_for_the_device_to_resume(driver: Driver) -> None:
 
 @clauses("C087", "C088", "C089")
 def test_what_was_begun_is_finished_before_the_device_is_suspended(driver: Driver) -> None:
-    """Each chain that the device took is used, and notified, when Status shows SUSPEND; no other is touched."""
+    """What the device took is used, and notified, when Status shows SUSPEND; what comes later stays."""
     driver.start(driver.require(VIRTIO_F_SUSPEND))
     index, buffers = driver.request()
     ring = driver.rings[index]
