@@ -192,9 +192,14 @@ class Hart:
 
         Raises ValueError when the hart is not waiting: time is made by executing.
         """
-        if not self._state[state.WAITING]:
+        if not self.waiting:
             raise ValueError("the hart is not waiting")
         self._state[state.CLOCK] = max(self._state[state.CLOCK], clock.from_ns(until_ns))
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the hart waits in wfi."""
+        return bool(self._state[state.WAITING])
 
     @property
     def now_ns(self) -> int:
@@ -338,7 +343,7 @@ class Hart:
             "clock": self._state[state.CLOCK],
             "mtime": self.mtime(),
             "mtimecmp": self.mtimecmp(),
-            "waiting": bool(self._state[state.WAITING]),
+            "waiting": self.waiting,
         }
 
     def restore(self, saved: State) -> None:
