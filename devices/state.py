@@ -51,6 +51,13 @@ class Fields:
         """The field as it is, for a part that checks its own state."""
         return self._state[name]
 
+    def mapping(self, name: str) -> State:
+        """The field as a mapping, for a part that checks what is in it."""
+        value = self._state[name]
+        if not isinstance(value, dict):
+            raise self.fail(name, f"expected a mapping, found {type(value).__name__}")
+        return value
+
     def fail(self, name: str, reason: str) -> StateError:
         """Return the error that says why the field is unusable."""
         return StateError(f"{self._where}.{name}: {reason}")

@@ -270,7 +270,7 @@ class Transport(Slot, Generic[Registers]):
         for index, (queue, item) in enumerate(zip(queues, items, strict=True)):
             where = f"virtio.queues[{index}]"
             queue.restore(item, where, self._memory, driver_features, self._used_buffer)
-        self.device.restore(fields.value("device"))
+        self.device.restore(fields.mapping("device"))
         self.device.deactivate()
         self._status = status
         self.fault = fault

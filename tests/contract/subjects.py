@@ -6,6 +6,7 @@ new device under the contract, add a `Subject` that builds it.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from devices.clint import Clint
@@ -95,21 +96,20 @@ def _power() -> Bench:
     return Bench(Power(lambda _request: None))
 
 
-def _virtio_balloon() -> Bench:
+def _virtio_balloon(interface: str) -> Bench:
     balloon = Balloon()
-    slot = Slot(balloon)
+    slot = Slot(balloon, interface=interface)
     return Bench(slot.mmio, [slot.wire], lambda choice: balloon.set_target(choice % 4))
 
 
-def _virtio_block() -> Bench:
-    slot = Slot(Block(MemoryBackend(bytes(4096)), "contract"))
+def _virtio_block(interface: str) -> Bench:
+    slot = Slot(Block(MemoryBackend(bytes(4096)), "contract"), interface=interface)
     return Bench(slot.mmio, [slot.wire], lambda _choice: slot.mmio.service())
 
 
-VIRTIO_OFFSETS = (
-    *(0x14, 0x20, 0x24, 0x30, 0x34, 0x38, 0x44, 0x50, 0x60, 0x64),
-    *(0x70, 0x70, 0x70, 0x80, 0x84, 0x90, 0x94, 0xA0, 0xA4, 0xC0, 0xFC, 0x100, 0x104),
-)
+_COMMON_OFFSETS = (0x14, 0x20, 0x24, 0x30, 0x34, 0x38, 0x50, 0x60, 0x64, 0x70, 0x70, 0x70, 0x100, 0x104)
+MODERN_OFFSETS = (*_COMMON_OFFSETS, 0x44, 0x80, 0x84, 0x90, 0x94, 0xA0, 0xA4, 0xC0, 0xFC)
+LEGACY_OFFSETS = (*_COMMON_OFFSETS, 0x28, 0x28, 0x3C, 0x40, 0x40)
 
 
 SUBJECTS = (
@@ -126,6 +126,8 @@ SUBJECTS = (
     Subject("uart", _uart, tuple(range(8))),
     Subject("rtc", _rtc, tuple(range(0, 0x20, 4))),
     Subject("power", _power, (0x0, 0x8)),
-    Subject("virtio-balloon", _virtio_balloon, VIRTIO_OFFSETS),
-    Subject("virtio-block", _virtio_block, VIRTIO_OFFSETS),
+    Subject("virtio-balloon", partial(_virtio_balloon, "modern"), MODERN_OFFSETS),
+    Subject("virtio-block", partial(_virtio_block, "modern"), MODERN_OFFSETS),
+    Subject("virtio-balloon-legacy", partial(_virtio_balloon, "legacy"), LEGACY_OFFSETS),
+    Subject("virtio-block-legacy", partial(_virtio_block, "legacy"), LEGACY_OFFSETS),
 )

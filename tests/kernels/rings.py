@@ -31,13 +31,19 @@ _PFNS = range((BASE >> 12) - 1, (BASE + RAM_BYTES >> 12) + 1)
 _LENGTHS = (0, 1, 3, 4, 5, 7, 8, 16, 64, 256, 1024)
 
 
-def make(seed: int, position: int | None = None) -> tuple[bytearray, Layout]:
-    """Return RAM with a ring in it, and where the ring is; its indices start at `position`, or anywhere."""
+def make(seed: int, position: int | None = None, align: int = 0) -> tuple[bytearray, Layout]:
+    """Return RAM with a ring in it, and where the ring is; its indices start at `position`, or anywhere.
+
+    With an alignment, the ring has the legacy layout, from RAM's start on.
+    """
     rng = random.Random(seed)
     ram = bytearray(RAM_BYTES)
     pfns = rng.choices(_PFNS, k=(RAM_BYTES - _DATA) // 4)  # read as PFNs, most of the data are pages of RAM
     struct.pack_into(f"<{len(pfns)}I", ram, _DATA, *pfns)
     ring = _layout(rng, position)
+    if align:
+        ring.desc, ring.avail = 0, 16 * ring.size
+        ring.used = -(-(ring.avail + 6 + 2 * ring.size) // align) * align
     if rng.random() < 0.1:
         ram[:] = rng.randbytes(RAM_BYTES)
     if all(0 <= place < _DATA for place in (ring.desc, ring.avail, ring.used)):

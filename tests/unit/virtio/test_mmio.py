@@ -168,7 +168,10 @@ def test_features_are_final_once_they_are_accepted() -> None:
     st.lists(st.sampled_from((0, 1, 3, 0xB, 0xF, 4, 8, 0x80, 0x81, 0x40, 0xFF, 0x10, 1 << 31)), max_size=12)
 )
 def test_status_only_grows_until_a_reset(writes: list[int]) -> None:
-    """A write sets no bit that it does not name, clears none, and no step comes before the one it needs."""
+    """A write sets no bit that it does not name, clears none, and no step comes before the one it needs.
+
+    So it is without VIRTIO_F_SUSPEND; with it a driver can go back and forth at the end.
+    """
     driver = balloon_driver()
     driver.negotiate(F_VERSION_1)
     status = S_FEATURES_OK
