@@ -117,6 +117,14 @@ def report(html: Path | None) -> None:
     sys.exit(1 if tally(entries)[State.OPEN] else 0)
 
 
+@command.command("differences")
+def differences() -> None:
+    """Print where known devices differ, with the clause, as a Markdown table."""
+    from hv.conformance.differences import markdown
+
+    click.echo(markdown(), nl=False)
+
+
 def _check_places(*paths: Path | None) -> None:
     for path in filter(None, paths):
         if not path.parent.is_dir() or path.is_dir():

@@ -53,3 +53,13 @@ def differences() -> tuple[Difference, ...]:
             raise ImageError(f"differences.tsv:{line}: an unknown clause, or nothing observed; mend the line")
         found.append(Difference(**row))
     return tuple(found)
+
+
+def markdown() -> str:
+    """Return the table for docs, clause by clause."""
+    lines = ["| Clause | Who | Observed | Test |", "|---|---|---|---|"]
+    for each in sorted(differences(), key=lambda each: (each.clause, each.dut, each.test)):
+        device = "" if each.device == "all" else f" {each.device}"
+        who = f"{each.dut}{device}, {each.interface}"
+        lines.append(f"| {clauses()[each.clause]} | {who} | {each.observed} | `{each.test}` |")
+    return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hv.conformance.dut import DEVICES, INTERFACES, Dut, MakeDut
 from hv.errors import ConfigError
+from hv.qemu.process import find_qemu
 
 KNOWN = ("ours", "qemu")
 """Devices whose differences are written down: what they do not offer is one."""
@@ -19,6 +20,13 @@ def kinds(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         return tuple(DEVICES), INTERFACES
     user = _user(name)
     return user.devices, user.interfaces
+
+
+def check(name: str) -> None:
+    """Refuse a device that cannot be put to the tests here; raises ThawvisorError."""
+    kinds(name)
+    if name == "qemu":
+        find_qemu()
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hv.conformance import register
+from hv.conformance import duts, register
 from hv.conformance.marks import BOTH
 from hv.errors import ConfigError
 
@@ -65,6 +65,12 @@ class Result:
         """The name of the test function."""
         return self.name.partition("[")[0]
 
+    @property
+    def case(self) -> str:
+        """The test's own parameters, without device and interface."""
+        inside = self.name.partition("[")[2].rstrip("]")
+        return inside.replace(f"{self.device}-{self.interface}", "", 1).strip("-")
+
 
 def run(selection: Selection, junit: Path | None = None) -> list[Result]:
     """Run the chosen tests.
@@ -75,7 +81,9 @@ def run(selection: Selection, junit: Path | None = None) -> list[Result]:
 
     Raises:
         ConfigError: nothing to run, or the suite itself cannot be loaded.
+        HostError: QEMU is to be tested, and is not here.
     """
+    duts.check(selection.dut)
     gathered = _Gathered()
     arguments = [] if junit is None else [f"--junit-xml={junit}"]
     _pytest(selection, [*arguments, "-o", "junit_suite_name=conformance"], gathered)
