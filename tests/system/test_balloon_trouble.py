@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,6 @@ from devices.virtio.device import VirtioDevice
 from devices.virtio.mmio import VirtioMmio
 from devices.virtio.queue import Virtqueue
 from hv import board, books
-from hv import machine as machines
 from hv.config import Disk
 from hv.machine import Machine
 from hv.stop import StopReason
@@ -186,12 +184,11 @@ def refused(machine: Machine, said: str) -> None:
 
 
 @pytest.mark.parametrize("policy", ["e0", "e1", "e3", "e4", "discard"])
-def test_features_withdrawn(policy: str, disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_withdrawn(policy: str, disk: Path) -> None:
     """A host without MUST_TELL_HOST refuses the features that were agreed on: clear words, clean books."""
     append = f"balloon.policy={policy}"
     asleep(disk, append)
-    monkeypatch.setattr(machines, "Balloon", partial(Balloon, features=()))
-    with Machine(config(RAM_MIB, disk, append, TARGET)) as machine:
+    with Machine(replace(config(RAM_MIB, disk, append, TARGET), balloon_features=frozenset())) as machine:
         refused(machine, "device refuses features")
 
 
@@ -228,10 +225,9 @@ def test_a_disk_in_another_slot(disk: Path) -> None:
         assert judge(guest, "without a disk") == []
 
 
-def test_a_device_that_never_had_the_feature(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_device_that_never_had_the_feature() -> None:
     """Without MUST_TELL_HOST from the start nothing was agreed on: the guest tells all the same."""
-    monkeypatch.setattr(machines, "Balloon", partial(Balloon, features=()))
-    with booted(config(RAM_MIB)) as guest:
+    with booted(replace(config(RAM_MIB), balloon_features=frozenset())) as guest:
         for target in (TARGET, 0):
             guest.inflate(target)
             assert judge(guest, "at the target") == []

@@ -294,7 +294,7 @@ def test_a_device_sent_into_the_balloon_is_found(swap_config: MachineConfig) -> 
         guest.type("mkswap")
         told = [finding for finding in sanitizer.findings if finding.offence is Offence.DEVICE]
         assert told
-        assert "do_req" in sanitizer.functions(told[0])
+        assert "virtblk_do_req" in sanitizer.functions(told[0])
 
 
 def test_the_ledger_agrees_with_the_guests_own_figures(swap_config: MachineConfig) -> None:
