@@ -10,6 +10,9 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from devices.virtio.constants import (
+    VIRTIO_BALLOON_F_FREE_PAGE_HINT,
+    VIRTIO_BALLOON_F_REPORTING,
+    VIRTIO_BALLOON_F_STATS_VQ,
     VIRTIO_CONFIG_S_ACKNOWLEDGE,
     VIRTIO_CONFIG_S_DRIVER,
     VIRTIO_CONFIG_S_DRIVER_OK,
@@ -55,7 +58,12 @@ F_VERSION_1 = 1 << VIRTIO_F_VERSION_1
 _REMEMBERED = 24
 """Accesses to registers that a failing test shows."""
 
-_QUEUES_MAX = 8
+_BROUGHT = {
+    VIRTIO_BALLOON_F_STATS_VQ: 2,
+    VIRTIO_BALLOON_F_FREE_PAGE_HINT: 3,
+    VIRTIO_BALLOON_F_REPORTING: 4,
+}
+"""Features of a balloon -> the queue that each brings."""
 
 _WORDS = 2
 """Words of features that a device of our kinds can offer; QEMU takes those beyond for the second."""
@@ -376,12 +384,16 @@ class Driver:
         self.rings[index] = ring
         return ring
 
+    def queues(self) -> list[int]:
+        """Return the specification's numbers of the queues that the accepted features bring."""
+        if self.device == "block":
+            return [0]
+        return [0, 1, *(queue for feature, queue in _BROUGHT.items() if self.accepted >> feature & 1)]
+
     def set_up_queues(self, size: int = 16) -> None:
-        """Enable every queue that the device has, with at most `size` descriptors."""
-        for index in range(_QUEUES_MAX):
-            largest = self.queue_max(index)
-            if largest:
-                self.set_up_queue(index, min(size, largest))
+        """Enable every queue that the accepted features bring, with at most `size` descriptors."""
+        for index in self.queues():
+            self.set_up_queue(index, min(size, self.queue_max(index)))
 
     def start(self, features: int = 0, size: int = 16) -> None:
         """Initialise the device with these features, VERSION_1 where there is one, and all its queues."""

@@ -87,7 +87,7 @@ class Dut(ABC):
         raise NotOfferedError("the host cannot ask for statistics")
 
     def stats(self) -> Mapping[str, int]:
-        """Return the last statistics, by the names VIRTIO_BALLOON_S_* in lower case without the prefix."""
+        """Return the last statistics by name: VIRTIO_BALLOON_S_* in lower case, as far as they came."""
         raise NotOfferedError("the host cannot tell the statistics")
 
     def start_hinting(self) -> None:

@@ -1,8 +1,10 @@
 """Our own devices under test, in this process."""
 
+from collections.abc import Mapping
+
 from devices.memory import GuestMemory
 from devices.virtio.backends import MemoryBackend
-from devices.virtio.balloon import Balloon
+from devices.virtio.balloon import ALL_FEATURES, Balloon
 from devices.virtio.block import Block
 from devices.virtio.device import VirtioDevice
 from devices.virtio.legacy import LegacyMmio
@@ -83,7 +85,7 @@ class BalloonSlot(Slot):
     """A slot with our balloon, which offers all features."""
 
     def __init__(self, interface: str = "modern") -> None:
-        self.balloon = Balloon()
+        self.balloon = Balloon(ALL_FEATURES)
         super().__init__(self.balloon, interface=interface)
 
     def set_target(self, pages: int) -> None:
@@ -93,6 +95,27 @@ class BalloonSlot(Slot):
     def actual(self) -> int:
         """Return the driver's claim."""
         return self.balloon.actual_pages
+
+    def request_stats(self) -> None:
+        """Ask for statistics, and let the buffer go back."""
+        self.balloon.request_stats()
+        self.settle()
+
+    def stats(self) -> Mapping[str, int]:
+        """Return the last statistics."""
+        return self.balloon.stats or {}
+
+    def start_hinting(self) -> None:
+        """Begin a round."""
+        self.balloon.start_hinting()
+
+    def finish_hinting(self) -> None:
+        """End it."""
+        self.balloon.finish_hinting()
+
+    def stop_hinting(self) -> None:
+        """Break it off."""
+        self.balloon.stop_hinting()
 
 
 def make(device: str, interface: str) -> Dut:

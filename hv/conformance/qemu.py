@@ -4,6 +4,7 @@ One process for each interface has both devices, and is reset between tests. A p
 of the test that ended it; the next test gets a new one.
 """
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -24,6 +25,10 @@ _BALLOON = (
     "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1,deflate-on-oom=on,free-page-reporting=on"
     ",free-page-hint=on,iothread=hinting"
 )
+_BALLOON_PATH = "/machine/peripheral/balloon"
+_STATS = {"stat-htlb-pgalloc": "hugetlb_allocations", "stat-htlb-pgfail": "hugetlb_failures"}
+"""QEMU's names of statistics, where they are not the specification's."""
+
 _BLOCK = "virtio-blk-device,id=block,bus=virtio-mmio-bus.0,drive=disk"
 
 
@@ -103,6 +108,25 @@ class QemuDut(Dut):
         remaining: int = self._qemu.qmp.execute("query-balloon")["actual"]
         return (RAM_SIZE - remaining) // board.PAGE_SIZE
 
+    def request_stats(self) -> None:
+        """Have QEMU poll once: its timer needs a moment in which the machine runs."""
+        qmp = self._qemu.qmp
+        poll = {"path": _BALLOON_PATH, "property": "guest-stats-polling-interval"}
+        qmp.execute("qom-set", **poll, value=1)
+        qmp.execute("cont")
+        qmp.execute("query-status")  # answered after the timers of the round in which the machine went on
+        qmp.execute("stop")
+        qmp.execute("qom-set", **poll, value=0)
+
+    def stats(self) -> Mapping[str, int]:
+        """Return what QEMU keeps; it knows ten statistics, and says 2^64-1 for those that never came."""
+        answer = self._qemu.qmp.execute("qom-get", path=_BALLOON_PATH, property="guest-stats")
+        return {
+            _STATS.get(name, name.removeprefix("stat-").replace("-", "_")): value
+            for name, value in answer["stats"].items()
+            if value not in (-1, (1 << 64) - 1)
+        }
+
     def _watch_irq(self) -> None:
         self._qemu.bus.write(_SOURCECFG + 4 * self._region.irq, 4, _LEVEL_HIGH)
 
@@ -112,4 +136,5 @@ def _arguments() -> list[str]:
         *("-machine", "aia=aplic", "-object", "iothread,id=hinting"),
         *("-blockdev", f"null-co,node-name=disk,size={512 * CAPACITY},read-zeroes=on"),
         *("-device", _BALLOON, "-device", _BLOCK),
+        *("-device", "loader,addr=0x20000,cpu-num=0"),  # where nothing is: a hart that is let run stays there
     ]

@@ -36,10 +36,16 @@ class GdbStub:
     def packet(self, content: str) -> str:
         """Send a packet and return the answer's content."""
         self._line.sendall(f"${content}#{sum(content.encode()) & 0xFF:02x}".encode())
+        while (answer := self._receive(content)).startswith("T"):
+            pass  # the machine ran and was stopped meanwhile, by the monitor
+        return answer
+
+    def _receive(self, awaited: str) -> str:
+        """Take one packet and acknowledge it."""
         while (end := self._buffer.find(b"#")) < 0 or len(self._buffer) < end + 3:
             data = self._line.recv(1 << 16)
             if not data:
-                raise PeerGoneError(f"QEMU ended during {content!r}")
+                raise PeerGoneError(f"QEMU ended during {awaited!r}")
             self._buffer += data
         answer = self._buffer[self._buffer.index(b"$") + 1 : end].decode()
         del self._buffer[: end + 3]

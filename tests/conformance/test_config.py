@@ -1,6 +1,6 @@
 """Device Configuration Space: what can be read before the features are agreed."""
 
-from devices.virtio.constants import VIRTIO_CONFIG_S_ACKNOWLEDGE
+from devices.virtio.constants import VIRTIO_BALLOON_F_PAGE_POISON, VIRTIO_CONFIG_S_ACKNOWLEDGE
 from hv.conformance.driver import S_DRIVER, Driver
 from hv.conformance.dut import CAPACITY
 from hv.conformance.marks import clauses
@@ -49,3 +49,17 @@ def test_bytes_words_and_halves_agree(driver: Driver) -> None:
     whole = driver.config(0)
     assert driver.config(0, 2) | driver.config(2, 2) << 16 == whole
     assert sum(driver.config(at, 1) << 8 * at for at in range(4)) == whole
+
+
+@clauses("C042", device="balloon", interface="both")
+def test_the_poison_can_be_read_early(driver: Driver) -> None:
+    """poison_val, which PAGE_POISON brings, reads early what an earlier driver wrote, or 0."""
+    features = driver.require(VIRTIO_BALLOON_F_PAGE_POISON)
+    driver.start(features)
+    driver.write_config(12, 0xAAAA_AAAA)
+    assert driver.config(12) == 0xAAAA_AAAA
+    driver.reset()
+    early = driver.config(12)
+    driver.start(features)
+    assert driver.config(12) == early
+    assert early in (0, 0xAAAA_AAAA)
