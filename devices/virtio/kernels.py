@@ -304,13 +304,14 @@ def need_event(event: int, new: int, old: int) -> int:
 
 
 @_kernel
-def push(ram: Bytes, ring: Ints, chains: Ints, segments: Ints, count: int) -> int:
+def push(ram: Bytes, ring: Ints, chains: Ints, count: int) -> int:
     """Put the first `count` chains into the used ring; return 1 if the driver wants an interrupt, 0 if not.
 
     The index moves after all elements are there, and once: the driver sees a batch or nothing of it. The
-    flags go to 0 because the device wants every notification. With IN_ORDER a chain whose writable segments
-    were all written needs no element of its own: the next element, at the place of the first chain that has
-    none, stands for it. A negative code means that nothing was done.
+    flags go to 0 because the device wants every notification. With IN_ORDER a chain without writable segments
+    needs no element of its own: the next chain's takes its place and stands for both. (The driver takes it
+    for written completely, so a chain with writable segments is told of.) A negative code means that nothing
+    was done.
     """
     if not _ring_inside(ram, ring):
         return RING_OUTSIDE_RAM
@@ -318,20 +319,16 @@ def push(ram: Bytes, ring: Ints, chains: Ints, segments: Ints, count: int) -> in
         return 0
     size = ring[SIZE]
     used = ring[USED]
-    first = ring[NEXT_USED]
-    position = first
+    in_order = ring[IN_ORDER]
+    position = ring[NEXT_USED]
+    first = position
     for row in range(count):
-        if ring[IN_ORDER] and row < count - 1:
-            segment = chains[row, FIRST] + chains[row, READABLE]
-            room = 0
-            for i in range(segment, segment + chains[row, WRITABLE]):
-                room += segments[i, LENGTH]
-            if chains[row, WRITTEN] == room:
-                continue
-        at = used + _RING_HEADER + _USED_BYTES * (position & (size - 1))
+        at = used + _RING_HEADER + _USED_BYTES * (first & (size - 1))
         _store32(ram, at, chains[row, HEAD])
         _store32(ram, at + 4, chains[row, WRITTEN])
-        position = (first + row + 1) & 0xFFFF
+        position = (position + 1) & 0xFFFF
+        if in_order == 0 or chains[row, WRITABLE] > 0:  # else the next element overwrites this one
+            first = position
     _store16(ram, used, 0)
     _store16(ram, used + 2, position)
     ring[NEXT_USED] = position

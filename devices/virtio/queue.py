@@ -233,7 +233,7 @@ class Virtqueue:
         for first, readable, writable in [] if untouched else rows:
             for at, length in batch.segments[first + readable : first + readable + writable].tolist():
                 self._memory.written(self._memory.base + at, length)
-        notify = kernels.push(self._memory.ram, self._ring, batch.chains, batch.segments, batch.count)
+        notify = kernels.push(self._memory.ram, self._ring, batch.chains, batch.count)
         self._memory.written(self.layout.used, 4 + 8 * self.layout.size)
         for watcher in self.watchers:
             watcher.given_back(self, batch)

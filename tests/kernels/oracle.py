@@ -152,12 +152,11 @@ def passes(event: int, new: int, old: int) -> bool:
 
 
 def groups(ring: Layout, used: list[tuple[Chain, int]]) -> Iterator[list[tuple[Chain, int]]]:
-    """Divide (chain, written) pairs into those that share a used element: in order, if all is written."""
+    """Divide (chain, written) pairs into those that share a used element: up to one that can be written."""
     group = []
     for chain, written in used:
         group.append((chain, written))
-        whole = written == sum(length for _, length in chain.writable)
-        if not (ring.in_order and whole):
+        if not ring.in_order or chain.writable:
             yield group
             group = []
     if group:
