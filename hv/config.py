@@ -52,6 +52,7 @@ class MachineConfig:
         balloon: the host's balloon target in pages, or None for a machine without a balloon device.
         balloon_slot: virtio-mmio slot of the balloon.
         balloon_features: names of the features that the balloon offers (`devices.virtio.balloon`).
+        balloon_stats_ns: virtual ns from one request for the guest's statistics to the next; 0 for none.
         legacy_virtio: whether every virtio-mmio slot is version 1, the legacy interface.
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
         sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
@@ -66,6 +67,7 @@ class MachineConfig:
     balloon: int | None = 0
     balloon_slot: int = BALLOON_SLOT
     balloon_features: frozenset[str] = DEFAULT_FEATURES
+    balloon_stats_ns: int = 0
     legacy_virtio: bool = False
     platform_sleep: bool = True
     sanitize: Mode | None = None

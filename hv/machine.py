@@ -9,8 +9,6 @@ guest's own instructions, so a run is a function of its inputs however it is sli
 A guest that dies ends in a `Stop` with a report (`hv.report`), never in an exception.
 """
 
-import heapq
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -35,6 +33,7 @@ from devices.virtio.forked_backend import freeze as freeze_disk
 from devices.virtio.legacy import LegacyMmio
 from devices.virtio.mmio import VirtioMmio
 from hv import board
+from hv.agenda import Agenda, Timed
 from hv.bus import Bus
 from hv.config import Disk, MachineConfig, plan
 from hv.console import Console
@@ -46,6 +45,7 @@ from hv.loader import BootPlan
 from hv.moment import Moment, freeze_ram
 from hv.sanitizer import Mode, Sanitizer
 from hv.signals import HeldBack
+from hv.statspolling import StatsPolling
 from hv.stop import Stop, StopReason
 from hv.symbols import Symbols
 
@@ -72,6 +72,7 @@ class Machine:
         console: what the guest printed, and what we wait to see.
         uart: where typed bytes go in (`receive`).
         balloon: the balloon device, or None.
+        stats_polling: asks the balloon's driver for statistics at an interval; None without a balloon.
         disks: the virtio-blk devices, in the order of the configuration.
         sanitizer: the balloon sanitizer, or None.
 
@@ -92,13 +93,14 @@ class Machine:
         self.config = config
         self.boot = boot or plan(config)
         self.balloon = None if config.balloon is None else Balloon(config.balloon_features)
+        self.stats_polling = None if self.balloon is None else StatsPolling(self.balloon)
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio | LegacyMmio] = []
         self._parts: dict[str, Stateful] = {}
         self._origin: tuple[ForkedMemory, list[ForkedBackend], State] | None = None
-        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
-        self._entered = itertools.count()
+        self._agenda = Agenda()
+        self._timed: list[Timed] = [part for part in (self._agenda, self.stats_polling) if part]
         try:
             self._backends = [self._open(disk) for disk in config.disks]
             self.disks = [Block(backend, f"thaw-{n}") for n, backend in enumerate(self._backends)]
@@ -111,6 +113,7 @@ class Machine:
             self.sanitizer = None if config.sanitize is None else self._sanitizer(config.sanitize)
             if config.balloon:
                 self.set_balloon_target(config.balloon)
+            self._start_polling()
         except BaseException:
             self._closing.close()
             raise
@@ -156,11 +159,12 @@ class Machine:
             if stop is HartStop.IDLE and due is not None:
                 self.hart.advance(min(due, until_ns))
                 stop = HartStop.BUDGET
-            self._rtc.advance(self.now_ns)
-            while self._agenda and self._agenda[0][0] <= self.now_ns:
-                heapq.heappop(self._agenda)[-1]()
+            for timed in self._timed:
+                timed.advance(self.now_ns)
             for transport in self._transports:
                 transport.service()
+            if self.stats_polling is not None:
+                self.stats_polling.look(self.now_ns)
             finding = None if self.sanitizer is None else self.sanitizer.take_stop()
             if finding is not None:
                 return Stop(StopReason.FINDING, self.now_ns, finding.offence.value)
@@ -179,13 +183,17 @@ class Machine:
             ns: virtual time; one that has passed means when the machine next runs.
             action: called between two instructions; what it raises comes out of `run`.
         """
-        heapq.heappush(self._agenda, (ns, next(self._entered), action))
+        self._agenda.enter(ns, action)
 
     def _next_due_ns(self) -> int | None:
-        """When the host has to do something of its own accord: an alarm, or the next thing on the agenda."""
-        due = [ns for ns, *_ in self._agenda[:1]]
-        alarm = self._rtc.next_deadline_ns()
-        return min(due if alarm is None else [*due, alarm], default=None)
+        """When the host has to do something of its own accord."""
+        deadlines = (timed.next_deadline_ns() for timed in self._timed)
+        return min((ns for ns in deadlines if ns is not None), default=None)
+
+    def _start_polling(self) -> None:
+        """Ask for statistics as the configuration says."""
+        if self.stats_polling is not None:
+            self.stats_polling.start(self.config.balloon_stats_ns, self.now_ns)
 
     def set_balloon_target(self, pages: int) -> None:
         """Set the host's target, at this virtual time.
@@ -241,6 +249,7 @@ class Machine:
             part.restore(fields.value(name))
         if self.sanitizer is not None:
             self.sanitizer.restart()
+        self._start_polling()
 
     def freeze(self) -> Moment:
         """Keep this moment in memory, for any number of forks; the machine may go on.
@@ -327,10 +336,11 @@ class Machine:
         plic = Plic(board.PLIC_SOURCES, (_HartLine(hart, MEIP), _HartLine(hart, SEIP)))
         self.console = Console(lambda: hart.now_ns, hart.request_stop)
         self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
-        self._rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns, hart.request_stop)
+        rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns, hart.request_stop)
+        self._timed.insert(0, rtc)
         clint = Clint(hart, _HartLine(hart, MSIP))
         bus.attach("test finisher", board.TEST, Power(self._request))
-        bus.attach("RTC", board.RTC, self._rtc)
+        bus.attach("RTC", board.RTC, rtc)
         bus.attach("CLINT", board.CLINT, clint)
         bus.attach("PLIC", board.PLIC, plic)
         bus.attach("UART", board.UART, self.uart)
@@ -345,7 +355,7 @@ class Machine:
             if not bus.taken(region):
                 bus.attach("empty slot", region, EmptySlot(interface.interface))
         # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
-        self._parts |= {"rtc": self._rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
+        self._parts |= {"rtc": rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
         self._parts["console"] = self.console
         hart.attach((window.base, window.size, window.device) for window in bus)
 

@@ -70,6 +70,13 @@ def balloon_features(text: str) -> frozenset[str]:
     return named
 
 
+def milliseconds(text: str) -> int:
+    """Read whole milliseconds as ns; raises BadParameter."""
+    if not re.fullmatch("[0-9]{1,9}", text.strip()):
+        raise click.BadParameter(f"{text!r} is no time: give whole milliseconds")
+    return int(text) * 1_000_000
+
+
 FILE = click.Path(path_type=Path)
 
 _BOOT = (
@@ -120,6 +127,14 @@ _DEVICES = (
         metavar="LIST",
         help=f"What the balloon offers of {', '.join(sorted(ALL_FEATURES))}; also `all`, `none`, and +NAME "
         "and -NAME to change the default.",
+    ),
+    click.option(
+        "--balloon-stats-interval",
+        "balloon_stats_ns",
+        type=milliseconds,
+        default="0",
+        metavar="MS",
+        help="Ask the guest for memory statistics every MS of virtual time (default: never).",
     ),
     click.option(
         "--legacy-virtio",

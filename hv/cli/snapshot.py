@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from devices.virtio.balloon import HintState
 from hv import board
 from hv.cli.options import FILE, check_place, machine_options
 from hv.cli.terminal import Screen
@@ -39,7 +40,8 @@ def command() -> None:
     metavar="NS",
     help="Virtual time of the snapshot, whatever the guest is doing then (default: at the last prompt).",
 )
-def create(file: Path, config: MachineConfig, lines: tuple[str, ...], at_ns: int | None) -> None:
+@click.option("--hint", is_flag=True, help="Ask the guest which pages it has no use for, and leave them out.")
+def create(file: Path, config: MachineConfig, lines: tuple[str, ...], at_ns: int | None, hint: bool) -> None:
     """Boot the toy kernel, type the given commands, keep the machine in FILE.
 
     The exit status is 1, and there is no snapshot, when a command fails or the machine stops before its time.
@@ -49,6 +51,8 @@ def create(file: Path, config: MachineConfig, lines: tuple[str, ...], at_ns: int
         machine.console.sink = screen.write
         if _type(GuestShell(machine), lines, at_ns) and at_ns is not None:
             _run_to(machine, at_ns)
+        if hint:
+            _ask_for_hints(machine)
         written = write_snapshot(file, machine)
     click.echo(
         f"\nthawvisor: {written.pages_saved} pages are in {file}, at {written.virtual_ns} ns; "
@@ -74,6 +78,15 @@ def _type(shell: GuestShell, lines: tuple[str, ...], at_ns: int | None) -> bool:
     wanted = (StopReason.CONDITION,) if at_ns is None else (StopReason.CONDITION, StopReason.BUDGET)
     _expect(shell.machine, stop, *wanted)
     return stop.reason is StopReason.CONDITION
+
+
+def _ask_for_hints(machine: Machine) -> None:
+    """Run until the guest has hinted all it has."""
+    balloon = machine.balloon
+    if balloon is None or not balloon.start_hinting():
+        raise click.ClickException("--hint: the guest's balloon driver gives no hints; leave --hint out")
+    stop = machine.run(machine.now_ns + PATIENCE_NS, until=lambda: balloon.hint_state is HintState.COMPLETE)
+    _expect(machine, stop, StopReason.CONDITION)
 
 
 def _run_to(machine: Machine, at_ns: int) -> None:
@@ -138,6 +151,7 @@ def _figures(header: Header, state: dict[str, object]) -> Iterator[tuple[str, ob
     yield "ram", f"{machine.ram_size // board.MIB} MiB at {machine.ram_base:#x}"
     yield "pages_saved", header.pages_saved
     yield "pages_ballooned", header.pages_ballooned
+    yield "pages_hinted", header.pages_hinted
     match state.get("hart"):
         case {"registers": {"pc": int(pc), "priv": int(priv)}, "waiting": bool(waiting)}:
             yield "pc", f"{pc:#x} in {_MODES.get(priv, priv)} mode" + (", waiting in wfi" if waiting else "")

@@ -9,12 +9,13 @@ import msgspec
 import numpy as np
 
 from devices.memory import Pages, runs
+from devices.virtio.balloon import ALL_FEATURES
 from hv import board
 from hv.config import Disk, MachineConfig
 from hv.elf import ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EM_RISCV
 from hv.hostimage.identity import MachineIdentity, Natural, OnePerSlot
 
-VERSION = 2
+VERSION = 3
 
 ET_CORE = 4
 PT_NOTE = 4
@@ -55,6 +56,7 @@ STATE_MAX = 1 << 26
 
 File = Annotated[str, msgspec.Meta(min_length=1, max_length=4096, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Slot = Annotated[int, msgspec.Meta(ge=0, lt=len(board.VIRTIO_SLOTS))]
+Feature = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(sorted(ALL_FEATURES))})\\Z")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=board.RAM_MAX // board.PAGE_SIZE)]
 
 
@@ -75,6 +77,8 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     disks: Annotated[tuple[DiskPart, ...], OnePerSlot]
     balloon: Count | None
     balloon_slot: Slot
+    balloon_features: Annotated[tuple[Feature, ...], msgspec.Meta(max_length=len(ALL_FEATURES))]
+    balloon_stats_ns: Natural
     legacy_virtio: bool
     platform_sleep: bool
 
@@ -89,6 +93,8 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             disks=tuple(DiskPart(str(disk.path.absolute()), disk.slot) for disk in config.disks),
             balloon=config.balloon,
             balloon_slot=config.balloon_slot,
+            balloon_features=tuple(sorted(config.balloon_features)),
+            balloon_stats_ns=config.balloon_stats_ns,
             legacy_virtio=config.legacy_virtio,
             platform_sleep=config.platform_sleep,
         )
@@ -104,6 +110,8 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             disks=tuple(Disk(Path(disk.path), disk.slot) for disk in self.disks),
             balloon=self.balloon,
             balloon_slot=self.balloon_slot,
+            balloon_features=frozenset(self.balloon_features),
+            balloon_stats_ns=self.balloon_stats_ns,
             legacy_virtio=self.legacy_virtio,
             platform_sleep=self.platform_sleep,
         )
@@ -116,8 +124,9 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         machine: what must be the same to restore.
         parts: where its images and disks lay.
         virtual_ns: its virtual time, in ns.
-        pages_saved: pages in the file; the others were zero.
+        pages_saved: pages in the file; the others were zero, or hinted.
         pages_ballooned: pages that the host had (balloon).
+        pages_hinted: pages left out although something was in them: the guest has no use for it.
         state: `Machine.save`, with bytes as `{"hex": "..."}`.
     """
 
@@ -126,6 +135,7 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     virtual_ns: Natural
     pages_saved: Count
     pages_ballooned: Count
+    pages_hinted: Count
     state: dict[str, Any]
 
 

@@ -1,6 +1,7 @@
 """Making a machine of a snapshot."""
 
 from devices.state import StateError
+from devices.virtio.balloon import HintState
 from hv.config import MachineConfig
 from hv.errors import ImageError
 from hv.hostimage.identity import check_identity
@@ -25,6 +26,8 @@ def restore(snapshot: Snapshot, config: MachineConfig | None = None) -> Machine:
         # Only now are the disks locked, so nobody changes them between this look and the guest's first.
         check_identity(snapshot.name, snapshot.header.machine, machine.identity())
         machine.restore(snapshot.state)
+        if machine.balloon is not None and machine.balloon.hint_state is not HintState.STOPPED:
+            machine.balloon.finish_hinting()  # the snapshot has left the hinted pages out, and is complete
         if machine.now_ns != snapshot.header.virtual_ns:
             raise ImageError(f"{snapshot.name}: virtual_ns is not the time of its hart; use another copy")
     except StateError as error:

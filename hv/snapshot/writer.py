@@ -64,14 +64,17 @@ def write_snapshot(path: Path, machine: Machine) -> Header:
         if disk.backend is not None:
             raise ConfigError(f"snapshot {path}: disk {disk.path} is in memory; give the machine a file")
     memory = machine.memory
-    spans = join(memory.nonzero(), RUNS_MAX)
+    held, balloon = memory.nonzero(), machine.balloon
+    hinted = held & False if balloon is None else held & balloon.hinted
+    spans = join(held & ~hinted, RUNS_MAX)
     runs = [_Piece(memory.base + first * PAGE_SIZE, (end - first) * PAGE_SIZE) for first, end in spans]
     header = Header(
         machine=machine.identity(),
         parts=Parts.of(machine.config),
         virtual_ns=machine.now_ns,
         pages_saved=sum(run.size for run in runs) // PAGE_SIZE,
-        pages_ballooned=0 if machine.balloon is None else int(machine.balloon.ballooned.sum()),
+        pages_ballooned=0 if balloon is None else int(balloon.ballooned.sum()),
+        pages_hinted=int(hinted.sum()),
         state=portable(machine.save()),
     )
     text = _encode(header, f"snapshot {path}")

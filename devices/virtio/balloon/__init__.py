@@ -3,6 +3,7 @@
 from devices.virtio.balloon.counters import BalloonAnomalies, BalloonCounters
 from devices.virtio.balloon.device import Balloon
 from devices.virtio.balloon.features import ALL_FEATURES, DEFAULT_FEATURES, BalloonQueue
+from devices.virtio.balloon.hint import HintState
 
 __all__ = [
     "ALL_FEATURES",
@@ -11,4 +12,5 @@ __all__ = [
     "BalloonAnomalies",
     "BalloonCounters",
     "BalloonQueue",
+    "HintState",
 ]

@@ -65,7 +65,6 @@ class Balloon(VirtioDevice):
             negotiated VIRTIO_BALLOON_F_PAGE_POISON.
         counters: what was asked for.
         anomalies: what was asked for and makes no sense.
-        on_stats: called when statistics have come in.
     """
 
     device_id = VIRTIO_ID_BALLOON
@@ -78,7 +77,6 @@ class Balloon(VirtioDevice):
         self.poison_val = 0
         self.counters = BalloonCounters()
         self.anomalies = BalloonAnomalies()
-        self.on_stats: Callable[[], None] = lambda: None
         self._target_pages = 0
         self._actual = bytearray(4)  # as far as it is written
         self._numbers: dict[int, BalloonQueue] = {}
@@ -221,8 +219,7 @@ class Balloon(VirtioDevice):
         elif role is BalloonQueue.DEFLATE:
             self._pages.deflate(queue)
         elif role is BalloonQueue.STATS:
-            if self._stats.take(queue, legacy=not self._has(VIRTIO_F_VERSION_1)):
-                self.on_stats()
+            self._stats.take(queue, legacy=not self._has(VIRTIO_F_VERSION_1))
         elif role is BalloonQueue.FREE_PAGE:
             self._hint.take(queue)
         elif role is BalloonQueue.REPORTING:

@@ -69,14 +69,11 @@ class Statistics:
         """Want fresh figures: `take` then gives the buffer back, so that the driver fills it anew."""
         self._wanted = True
 
-    def take(self, queue: Virtqueue, legacy: bool) -> bool:
+    def take(self, queue: Virtqueue, legacy: bool) -> None:
         """Read what the driver put into the queue, and keep the buffer unless fresh figures are wanted.
-
-        Returns whether statistics came.
 
         A legacy driver's first buffer may never have been initialized: its values are ignored.
         """
-        came = False
         for batch in queue.batches():
             for row in range(batch.count):
                 data = batch.read(row, _MOST_BYTES)
@@ -84,11 +81,9 @@ class Statistics:
                 if self._primed or not legacy:
                     self.values = parse_statistics(data)
                     self._counters.stats_buffers += 1
-                    came = True
                 self._primed = True
             self._anomalies.surplus_stats += queue.keep(batch)
         self._wanted = self._wanted and not queue.release()
-        return came
 
     def reset(self) -> None:
         """Forget the figures with the driver that they came from."""
