@@ -204,7 +204,7 @@ def test_any_other_state_is_refused_or_restored(good: bytes, path: Path, data: s
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda front: setattr(front, "version", VERSION + 1), "version 3 is not 2"),
+        (lambda front: setattr(front, "version", VERSION + 1), "version 4 is not 3"),
         (lambda front: setattr(front, "runs", front.phdrs), "cannot be"),
         (lambda front: front.header.update(virtual_ns=1), "not the time of its hart"),
         (lambda front: front.header.update(pages_saved=1), "pages_saved 1 is not what the runs have"),
