@@ -226,6 +226,7 @@ class Machine:
             ram_base=board.DRAM_BASE,
             ram_size=self.config.ram,
             slots=tuple(devices[i].device_id if i in devices else 0 for i in range(len(board.VIRTIO_SLOTS))),
+            legacy_virtio=self.config.legacy_virtio,
             firmware=self.boot.firmware,
             kernel=self.boot.kernel,
             disks=tuple(disks[id(device)].identify() for device in in_order if id(device) in disks),

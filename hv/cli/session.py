@@ -1,7 +1,7 @@
 """A console session: a machine with its console on this terminal, from now until one of the two has enough.
 
-While the guest idles, virtual time goes as the wall clock does, and costs no CPU; while it is busy, it goes as
-fast as it can. What is typed enters at the virtual time that the guest has reached.
+While the guest idles, virtual time goes as the wall clock does, and costs no CPU; while it is busy, it goes
+as fast as it can. What is typed enters at the virtual time that the guest has reached.
 """
 
 import os

@@ -4,7 +4,7 @@
 is no CPU or device state in it: what the firmware needs to resume the guest is in its own part of RAM. (A
 file with device state is a snapshot: another thing, another format.)
 
-# The file, version 1
+# The file, version 2
 
 All numbers are little-endian; a page is 4096 bytes; nothing lies between the parts or after the last.
 

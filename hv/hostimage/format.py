@@ -12,7 +12,7 @@ from hv import board
 from hv.hostimage.identity import MachineIdentity, Natural
 
 MAGIC = b"THAWRAM\n"
-VERSION = 1
+VERSION = 2
 CHUNK_PAGES = 256
 """Pages in a chunk at most: what a checksum covers."""
 

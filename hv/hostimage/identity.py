@@ -45,6 +45,7 @@ class MachineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         ram_base: first physical address of RAM.
         ram_size: bytes of RAM.
         slots: virtio device id in each virtio-mmio slot, 0 for an empty one.
+        legacy_virtio: whether the slots are version 1: a driver looks once, at its probe.
         firmware: SHA-256 of the firmware file, in hex: a reset goes through its entry point.
         kernel: SHA-256 of the kernel file, in hex: reports name its functions.
         disks: the disks, in the order of their slots.
@@ -53,6 +54,7 @@ class MachineIdentity(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ram_base: Natural
     ram_size: RamSize
     slots: Annotated[tuple[Natural, ...], OnePerSlot]
+    legacy_virtio: bool
     firmware: Digest
     kernel: Digest
     disks: Annotated[tuple[DiskIdentity, ...], OnePerSlot]
@@ -121,6 +123,8 @@ def check_identity(name: str, then: MachineIdentity, now: MachineIdentity) -> No
     unit, letter = (1 << 10, "K") if then.ram_size % board.MIB else (board.MIB, "M")
     same("bytes of RAM", then.ram_size, now.ram_size, f"give -m {then.ram_size // unit}{letter}")
     same("device ids in slots", then.slots, now.slots, "attach the same devices to the same slots")
+    fix = "give --legacy-virtio" if then.legacy_virtio else "leave --legacy-virtio out"
+    same("legacy virtio-mmio", then.legacy_virtio, now.legacy_virtio, fix)
     same("firmware", then.firmware, now.firmware, "give the same -bios")
     same("kernel", then.kernel, now.kernel, "give the same -kernel")
     same("number of disks", len(then.disks), len(now.disks), "attach the same disks")

@@ -6,7 +6,7 @@ keeps the state of hart and devices: input that waits, notifications, a balloon 
 that is restored goes on, instruction by instruction, as the one that was saved would have. For moments that
 need not outlive the process there is `Machine.freeze`.
 
-# The file, version 1
+# The file, version 2
 
 An ELF core (ET_CORE, EM_RISCV, 64 bits, little-endian) that debuggers open, in this order:
 

@@ -179,6 +179,7 @@ def test_a_moment_belongs_to_its_machine(tmp_path: Path) -> None:
         config(32, disk),
         replace(config(32), balloon=None),
         replace(config(32), balloon_slot=3),
+        replace(config(32), legacy_virtio=True),
     ):
         with (
             Machine(other) as machine,

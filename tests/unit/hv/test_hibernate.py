@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from devices.memory import GuestMemory
 from hv import board
 from hv.errors import HostError, ImageError
-from hv.hostimage.format import PROLOGUE, ROW, Header, front_crc
+from hv.hostimage.format import PROLOGUE, ROW, VERSION, Header, front_crc
 from hv.hostimage.identity import DISK_BLOCK, DiskIdentity, MachineIdentity, identify_disk
 from hv.hostimage.reader import open_image
 from hv.hostimage.writer import write_image
@@ -34,6 +34,7 @@ MACHINE = MachineIdentity(
     ram_base=board.DRAM_BASE,
     ram_size=RAM,
     slots=(2, 5, 0, 0, 0, 0, 0, 0),
+    legacy_virtio=False,
     firmware="a" * 64,
     kernel="b" * 64,
     disks=(DiskIdentity(1 << 20, "c" * 64),),
@@ -186,7 +187,7 @@ def forge(
     page_crc = zlib.crc32(bytes(PAGE))
     table = np.array([(*row, page_crc) for row in rows], ROW).tobytes()  # type: ignore[attr-defined]
     sizes = len(text), len(table) // ROW.itemsize
-    prologue = PROLOGUE.pack(b"THAWRAM\n", 1, *sizes, front_crc(text, table))
+    prologue = PROLOGUE.pack(b"THAWRAM\n", VERSION, *sizes, front_crc(text, table))
     path.write_bytes(prologue + text + table + bytes(PAGE * pages))
 
 
@@ -251,7 +252,7 @@ def test_an_image_that_was_not_damaged_in_the_forging_is_read(path: Path) -> Non
     ("offset", "layout", "value", "reason"),
     [
         (0, "8s", b"\x7fELF\2\1\1\0", "not a host image"),
-        (8, "<I", 2, "version 2 is not 1"),
+        (8, "<I", 3, "version 3 is not 2"),
         (12, "<I", 1 << 31, "a header of 2147483648 bytes"),
         (16, "<I", (1 << 32) - 1, "truncated"),
         (20, "<I", 0, "checksum of the header"),
@@ -299,6 +300,7 @@ def test_an_image_can_be_thawed_again(path: Path) -> None:
     [
         ({"ram_size": 2 * RAM}, "bytes of RAM: 33554432 when it was written, 67108864 now; give -m 32M"),
         ({"slots": (2, 0, 0, 5, 0, 0, 0, 0)}, "device ids in slots: .* attach the same devices"),
+        ({"legacy_virtio": True}, "legacy virtio-mmio: False .* leave --legacy-virtio out"),
         ({"firmware": "d" * 64}, "firmware: a+ when it was written, d+ now; give the same -bios"),
         ({"kernel": "d" * 64}, "kernel: b+ .* give the same -kernel"),
         ({"disks": ()}, "number of disks: 1 when it was written, 0 now"),

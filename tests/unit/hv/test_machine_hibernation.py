@@ -93,3 +93,5 @@ def test_an_image_belongs_to_its_machine(image: Path) -> None:
         thaw(image, MachineConfig(ram=board.RAM_MIN, balloon=0))
     with pytest.raises(ImageError, match="device ids in slots"):
         thaw(image, MachineConfig(ram=RAM, balloon=None))
+    with pytest.raises(ImageError, match="legacy virtio-mmio: False when it was written, True now"):
+        thaw(image, MachineConfig(ram=RAM, balloon=0, legacy_virtio=True))
