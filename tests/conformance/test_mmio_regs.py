@@ -118,7 +118,7 @@ def test_a_queue_that_was_never_ready_is_not_touched(driver: Driver) -> None:
     ring.make_available(ring.chain(driver.request()[1]))
     before = contents(driver, ring)
     driver.notify(0)
-    assert contents(driver, ring) == before
+    assert contents(driver, ring) == before, "the device touched a queue that is not ready"
     assert driver.read(VIRTIO_MMIO_INTERRUPT_STATUS) == 0
 
 
@@ -134,7 +134,7 @@ def test_a_queue_that_was_taken_away_is_not_touched(driver: Driver) -> None:
     ring.make_available(ring.chain(driver.request()[1]))
     before = contents(driver, ring)
     driver.notify(0)
-    assert contents(driver, ring) == before
+    assert contents(driver, ring) == before, "the device touched a queue that is not ready"
 
 
 @clauses("C052")

@@ -83,7 +83,7 @@ def test_a_suspended_device_leaves_the_queues_alone(driver: Driver) -> None:
     ring.make_available(head)
     before = contents(driver, ring)
     driver.notify(index)
-    assert contents(driver, ring) == before
+    assert contents(driver, ring) == before, "a suspended device touched its queue"
     assert driver.read(VIRTIO_MMIO_INTERRUPT_STATUS) == 0
     assert not driver.dut.irq()
     driver.status = S_DRIVER_OK

@@ -58,7 +58,7 @@ def test_a_reset_queue_is_not_served(driver: Driver) -> None:
     reset_queue(driver, 0)
     before = driver.dut.read_memory(ring.desc, ring.end - ring.desc)
     driver.notify(0)
-    assert driver.dut.read_memory(ring.desc, ring.end - ring.desc) == before
+    assert driver.dut.read_memory(ring.desc, ring.end - ring.desc) == before, "a reset queue was served"
     assert driver.read(VIRTIO_MMIO_INTERRUPT_STATUS) == 0
     assert not driver.dut.irq()
 
