@@ -3,6 +3,7 @@
 
 #include "freezer.h"
 #include "irqflags.h"
+#include "suspend.h"
 
 #define RING_SIZE 1024
 
@@ -15,6 +16,7 @@ void console_receive(char c)
 	if (head - tail < RING_SIZE)
 		ring[head++ % RING_SIZE] = c;
 	wake_up(&input);
+	s2idle_wake();
 }
 
 char console_getc(void)

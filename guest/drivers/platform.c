@@ -76,6 +76,11 @@ static int run_callback(struct platform_device *pdev, size_t member, const char 
 
 #define RUN_CALLBACK(pdev, phase) run_callback(pdev, offsetof(struct dev_pm_ops, phase), #phase)
 
+static int freeze_device(struct platform_device *pdev)
+{
+	return RUN_CALLBACK(pdev, freeze);
+}
+
 static int quiesce_device(struct platform_device *pdev)
 {
 	const struct dev_pm_ops *pm = pdev->driver->pm;
@@ -83,54 +88,81 @@ static int quiesce_device(struct platform_device *pdev)
 	return pm && pm->quiesce ? RUN_CALLBACK(pdev, quiesce) : RUN_CALLBACK(pdev, freeze);
 }
 
-static int suspend_devices(bool quiesce)
+static int thaw_device(struct platform_device *pdev)
+{
+	return RUN_CALLBACK(pdev, thaw);
+}
+
+static int restore_device(struct platform_device *pdev)
+{
+	return RUN_CALLBACK(pdev, restore);
+}
+
+static int suspend_device(struct platform_device *pdev)
+{
+	return RUN_CALLBACK(pdev, suspend);
+}
+
+static int resume_device(struct platform_device *pdev)
+{
+	return RUN_CALLBACK(pdev, resume);
+}
+
+static int stop_devices(pm_callback stop, pm_callback undo)
 {
 	struct platform_device *pdev;
 
 	list_for_each_entry_reverse(pdev, &platform_devices, node) {
-		int err = quiesce ? quiesce_device(pdev) : RUN_CALLBACK(pdev, freeze);
+		int err = stop(pdev);
 
 		if (!err)
 			continue;
 		list_for_each_entry_continue(pdev, &platform_devices, node)
-			RUN_CALLBACK(pdev, thaw);
+			undo(pdev);
 		return err;
 	}
 	return 0;
 }
 
+static int start_devices(pm_callback start)
+{
+	struct platform_device *pdev;
+	int ret = 0;
+
+	list_for_each_entry(pdev, &platform_devices, node) {
+		int err = start(pdev);
+
+		ret = ret ? ret : err;
+	}
+	return ret;
+}
+
 int dpm_freeze(void)
 {
-	return suspend_devices(false);
+	return stop_devices(freeze_device, thaw_device);
 }
 
 int dpm_quiesce(void)
 {
-	return suspend_devices(true);
+	return stop_devices(quiesce_device, thaw_device);
+}
+
+int dpm_suspend(void)
+{
+	return stop_devices(suspend_device, resume_device);
 }
 
 int dpm_thaw(void)
 {
-	struct platform_device *pdev;
-	int ret = 0;
-
-	list_for_each_entry(pdev, &platform_devices, node) {
-		int err = RUN_CALLBACK(pdev, thaw);
-
-		ret = ret ? ret : err;
-	}
-	return ret;
+	return start_devices(thaw_device);
 }
 
 int dpm_restore(void)
 {
-	struct platform_device *pdev;
-	int ret = 0;
+	return start_devices(restore_device);
+}
 
-	list_for_each_entry(pdev, &platform_devices, node) {
-		int err = RUN_CALLBACK(pdev, restore);
-
-		ret = ret ? ret : err;
-	}
-	return ret;
+int dpm_resume(void)
+{
+	return start_devices(resume_device);
 }

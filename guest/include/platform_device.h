@@ -22,13 +22,15 @@ struct platform_device {
  * Linux's meaning: freeze() before the snapshot and before power-off, quiesce() in the resuming kernel
  * before it gives way to the image (NULL: freeze(), which is all that Linux has), thaw() after the
  * snapshot or after a failure, restore() in the restored kernel, on a device that knows nothing of us.
- * NULL where there is nothing to do.
+ * suspend() before the machine idles with its power on, resume() after. NULL where there is nothing to do.
  */
 struct dev_pm_ops {
 	int (*freeze)(struct platform_device *pdev);
 	int (*quiesce)(struct platform_device *pdev);
 	int (*thaw)(struct platform_device *pdev);
 	int (*restore)(struct platform_device *pdev);
+	int (*suspend)(struct platform_device *pdev);
+	int (*resume)(struct platform_device *pdev);
 };
 
 struct platform_driver {
@@ -48,13 +50,15 @@ DECLARE_TABLE(const struct platform_driver *const, platform_driver);
 void of_platform_populate(void);
 
 /*
- * Callbacks of all devices that have a driver. Freezing goes in reverse order of probing; when one
- * fails, those already frozen are thawed and its error is returned. Thawing and restoring go on
- * after an error and return the first.
+ * Callbacks of all devices that have a driver. Freezing and suspending go in reverse order of probing; when
+ * one fails, those already stopped are thawed or resumed and its error is returned. Thawing, restoring and
+ * resuming go on after an error and return the first.
  */
 int dpm_freeze(void);
 int dpm_quiesce(void);
+int dpm_suspend(void);
 int dpm_thaw(void);
 int dpm_restore(void);
+int dpm_resume(void);
 
 #endif

@@ -44,8 +44,15 @@ static int vm_finalize_features(struct virtio_device *vdev)
 	return 0;
 }
 
+/* A slot with the other interface is as good as empty: our queues and features mean nothing there. */
 static u32 vm_get_device_id(struct virtio_device *vdev)
 {
+	u32 version = to_virtio_mmio_device(vdev)->legacy ? VIRTIO_MMIO_VERSION_LEGACY :
+							    VIRTIO_MMIO_VERSION_MODERN;
+
+	if (vm_readl(vdev, VIRTIO_MMIO_MAGIC_VALUE) != VIRTIO_MMIO_MAGIC ||
+	    vm_readl(vdev, VIRTIO_MMIO_VERSION) != version)
+		return 0;
 	return vm_readl(vdev, VIRTIO_MMIO_DEVICE_ID);
 }
 
@@ -152,11 +159,23 @@ static int virtio_mmio_restore(struct platform_device *pdev)
 	return virtio_device_restore(to_vdev(pdev));
 }
 
+static int virtio_mmio_suspend(struct platform_device *pdev)
+{
+	return virtio_device_suspend(to_vdev(pdev));
+}
+
+static int virtio_mmio_resume(struct platform_device *pdev)
+{
+	return virtio_device_resume(to_vdev(pdev));
+}
+
 static const struct dev_pm_ops virtio_mmio_pm_ops = {
 	.freeze = virtio_mmio_freeze,
 	.quiesce = virtio_mmio_quiesce,
 	.thaw = virtio_mmio_thaw,
 	.restore = virtio_mmio_restore,
+	.suspend = virtio_mmio_suspend,
+	.resume = virtio_mmio_resume,
 };
 
 static const struct platform_driver virtio_mmio_driver = {

@@ -12,9 +12,10 @@ from tests.harness.qemu import Qemu
 pytestmark = pytest.mark.peers
 
 
-def test_balloon_figures_agree() -> None:
+@pytest.mark.parametrize("legacy", [False, True], ids=["modern", "legacy"])
+def test_balloon_figures_agree(legacy: bool) -> None:
     """What QEMU counts in the balloon is what the guest says it gave, on the way up and on the way down."""
-    with Qemu(FIRMWARE, GUEST, 64 * board.MIB) as qemu:
+    with Qemu(FIRMWARE, GUEST, 64 * board.MIB, legacy=legacy) as qemu:
         assert qemu.console.wait_for_prompt() == 0
         for target in (1000, 1001, 0):
             qemu.set_balloon(target)
