@@ -17,7 +17,7 @@ from devices.rtc import GoldfishRtc
 from devices.state import Stateful
 from devices.uart import Uart
 from devices.virtio.backends import MemoryBackend
-from devices.virtio.balloon import Balloon
+from devices.virtio.balloon import ALL_FEATURES, Balloon
 from devices.virtio.block import Block
 from hv.conformance.ours import Wire
 from tests.harness.timer import StoppedTimer
@@ -97,9 +97,23 @@ def _power() -> Bench:
 
 
 def _virtio_balloon(interface: str) -> Bench:
-    balloon = Balloon()
+    balloon = Balloon(ALL_FEATURES)
     slot = Slot(balloon, interface=interface)
-    return Bench(slot.mmio, [slot.wire], lambda choice: balloon.set_target(choice % 4))
+    wishes: tuple[Callable[[], object], ...] = (
+        balloon.request_stats,
+        balloon.start_hinting,
+        balloon.stop_hinting,
+        balloon.finish_hinting,
+        slot.mmio.service,
+    )
+
+    def host(choice: int) -> None:
+        if choice < 128:
+            balloon.set_target(choice % 4)
+        else:
+            wishes[choice % len(wishes)]()
+
+    return Bench(slot.mmio, [slot.wire], host)
 
 
 def _virtio_block(interface: str) -> Bench:
@@ -107,7 +121,24 @@ def _virtio_block(interface: str) -> Bench:
     return Bench(slot.mmio, [slot.wire], lambda _choice: slot.mmio.service())
 
 
-_COMMON_OFFSETS = (0x14, 0x20, 0x24, 0x30, 0x34, 0x38, 0x50, 0x60, 0x64, 0x70, 0x70, 0x70, 0x100, 0x104)
+_COMMON_OFFSETS = (
+    0x14,
+    0x20,
+    0x24,
+    0x30,
+    0x34,
+    0x38,
+    0x50,
+    0x60,
+    0x64,
+    0x70,
+    0x70,
+    0x70,
+    0x100,
+    0x104,
+    0x108,
+    0x10C,
+)
 MODERN_OFFSETS = (*_COMMON_OFFSETS, 0x44, 0x80, 0x84, 0x90, 0x94, 0xA0, 0xA4, 0xC0, 0xFC)
 LEGACY_OFFSETS = (*_COMMON_OFFSETS, 0x28, 0x28, 0x3C, 0x40, 0x40)
 
