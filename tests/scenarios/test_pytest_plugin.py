@@ -83,7 +83,7 @@ def test_the_example_in_the_documentation_is_short_and_passes(tmp_path: Path) ->
 
 @pytest.mark.campaign
 def test_it_works_from_the_wheel_alone(tmp_path: Path) -> None:
-    """A project that has the wheel and its dependencies, and not this source tree, runs the example."""
+    """A project that has the wheel and its dependencies, and not this source tree, runs the example and the suite."""
     build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
     subprocess.run(build, cwd=ROOT, check=True, capture_output=True)
     (wheel,) = (tmp_path / "dist").glob("*.whl")
@@ -98,3 +98,12 @@ def test_it_works_from_the_wheel_alone(tmp_path: Path) -> None:
     result = _pytest(project, path=path)
     assert result.returncode == 0, result.stdout
     assert re.search(r"\b7 passed", result.stdout)
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", "from hv.cli import main; main()", "conformance", "run", "-k", "reset"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert " 0 unexpected" in done.stdout, done.stdout + done.stderr
