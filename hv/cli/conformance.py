@@ -96,22 +96,26 @@ def list_tests(dut: str, device: str, interface: str, expression: str) -> None:
 
 
 @command.command("report")
+@click.option("--junit", type=FILE, metavar="FILE", help="Write every clause as JUnit XML.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write every clause as a page.")
-def report(html: Path | None) -> None:
+def report(junit: Path | None, html: Path | None) -> None:
     """Say which clauses are tested, watched by the monitor, or not testable here, and why.
 
     The exit status is 0 only if every clause is accounted for.
     """
     from rich.console import Console
 
+    from hv.conformance import junit as xml
     from hv.conformance import page, suite
     from hv.conformance.coverage import State, coverage, tally
     from hv.conformance.report import show
 
-    _check_places(html)
+    _check_places(junit, html)
     collected = suite.collect(suite.Selection())
     entries = coverage(collected)
     show(entries, collected, Console(width=WIDTH, soft_wrap=not sys.stdout.isatty()))
+    if junit is not None:
+        xml.write_coverage(entries, junit)
     if html is not None:
         page.write_coverage(entries, html)
     sys.exit(1 if tally(entries)[State.OPEN] else 0)

@@ -237,11 +237,14 @@ def test_the_list_has_each_test_with_its_clauses() -> None:
 
 
 def test_the_report_counts_every_clause(tmp_path: Path) -> None:
-    """`report` prints coverage for each role and area, and writes every clause as a page."""
-    page = tmp_path / "clauses.html"
-    done = thawvisor("conformance", "report", "--html", page)
+    """`report` prints coverage for each role and area, and writes every clause as XML and as a page."""
+    junit, page = tmp_path / "clauses.xml", tmp_path / "clauses.html"
+    done = thawvisor("conformance", "report", "--junit", junit, "--html", page)
     assert "289 clauses" in done.out.splitlines()[0]
     assert page.read_text().count("<tr>") == 289
+    root = ElementTree.parse(junit).getroot()
+    assert len(root.findall(".//testcase")) == sum(int(suite.get("tests")) for suite in root) == 289
+    assert len(root.findall(".//failure")) == done.out.count("unaccounted for: C")
 
 
 def test_the_documentation_has_the_differences() -> None:
