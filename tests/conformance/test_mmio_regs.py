@@ -17,9 +17,10 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_SHM_SEL,
     VIRTIO_MMIO_VERSION,
 )
-from hv.conformance.driver import F_VERSION_1, Driver, Ring
+from hv.conformance.driver import F_VERSION_1, Driver
 from hv.conformance.dut import DEVICES
 from hv.conformance.marks import clauses
+from hv.conformance.ring import Ring
 
 
 @clauses("C175", interface="both")

@@ -11,9 +11,10 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_INTERRUPT_STATUS,
     VRING_DESC_F_NEXT,
 )
-from hv.conformance.driver import F_VERSION_1, Driver, Ring
+from hv.conformance.driver import F_VERSION_1, Driver
 from hv.conformance.dut import RAM_BASE, RAM_SIZE
 from hv.conformance.marks import clauses
+from hv.conformance.ring import Ring
 
 
 @clauses("C005", "C006")

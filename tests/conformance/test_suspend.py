@@ -8,8 +8,9 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_INT_VRING,
     VIRTIO_MMIO_INTERRUPT_STATUS,
 )
-from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_DRIVER_OK, S_FEATURES_OK, Driver, Ring
+from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_DRIVER_OK, S_FEATURES_OK, Driver
 from hv.conformance.marks import clauses
+from hv.conformance.ring import Ring
 
 S_SUSPENDED = S_FEATURES_OK | VIRTIO_CONFIG_S_SUSPEND
 

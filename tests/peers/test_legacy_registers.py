@@ -22,10 +22,11 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_QUEUE_SEL,
     VIRTIO_RING_F_EVENT_IDX,
 )
-from hv.conformance.driver import S_DRIVER, S_LEGACY_OK, Buffer, Driver, Ring
+from hv.conformance.driver import S_DRIVER, S_LEGACY_OK, Driver
 from hv.conformance.dut import RAM_BASE, Dut
 from hv.conformance.ours import BalloonSlot
 from hv.conformance.qemu import QemuMaker
+from hv.conformance.ring import Buffer, Ring
 from tests.harness.qemu_process import find_qemu
 
 pytestmark = pytest.mark.peers
