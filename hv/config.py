@@ -54,6 +54,8 @@ class MachineConfig:
         balloon_features: names of the features that the balloon offers (`devices.virtio.balloon`).
         balloon_stats_ns: virtual ns from one request for the guest's statistics to the next; 0 for none.
         legacy_virtio: whether every virtio-mmio slot is version 1, the legacy interface.
+        virtio_console: whether there is a virtio-console besides the UART.
+        rng_seed: what a virtio-rng's answers are made from, or None for a machine without one.
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
         sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
     """
@@ -69,6 +71,8 @@ class MachineConfig:
     balloon_features: frozenset[str] = DEFAULT_FEATURES
     balloon_stats_ns: int = 0
     legacy_virtio: bool = False
+    virtio_console: bool = False
+    rng_seed: int | None = None
     platform_sleep: bool = True
     sanitize: Mode | None = None
 

@@ -1,6 +1,6 @@
-"""The host's end of the guest's serial line: what the guest printed, when, and what we are waiting to see.
+"""The host's end of a line of the guest's: what the guest printed, when, and what we are waiting to see.
 
-The UART hands over each byte as the guest stores it. A line that a caller waits for stops the hart at the
+The device hands over each byte as the guest sends it. A line that a caller waits for stops the hart at the
 very block that completed it, so the virtual time at which the host answers is the guest's doing and not the
 slice's.
 """
@@ -47,7 +47,7 @@ class Console:
         self.sink: Callable[[bytes], None] | None = None
 
     def transmit(self, byte: int) -> None:
-        """Take one byte from the UART (0..255)."""
+        """Take one byte from the device (0..255)."""
         if self.sink is not None:
             self.sink(bytes((byte,)))
         if not self._current:
@@ -111,3 +111,15 @@ class Console:
     def text(self) -> str:
         """Return all output so far, line ends as `\\n`."""
         return "".join(f"{line.text}\n" for line in self.lines) + self.partial
+
+
+class Terminal(NamedTuple):
+    """The host's end of one of the guest's lines.
+
+    Attributes:
+        console: what the guest printed.
+        type: sends bytes to the guest.
+    """
+
+    console: Console
+    type: Callable[[bytes], None]

@@ -26,17 +26,18 @@ from devices.uart import Uart
 from devices.virtio.backends import BackendError, BlockBackend, FileBackend
 from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
-from devices.virtio.device import VirtioDevice
+from devices.virtio.console import VirtioConsole
 from devices.virtio.empty import EmptySlot
 from devices.virtio.forked_backend import ForkedBackend
 from devices.virtio.forked_backend import freeze as freeze_disk
 from devices.virtio.legacy import LegacyMmio
 from devices.virtio.mmio import VirtioMmio
+from devices.virtio.rng import Rng
 from hv import board
 from hv.agenda import Agenda, Timed
 from hv.bus import Bus
 from hv.config import Disk, MachineConfig, plan
-from hv.console import Console
+from hv.console import Console, Terminal
 from hv.cpu import Hart, HartStop
 from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
@@ -45,6 +46,7 @@ from hv.loader import BootPlan
 from hv.moment import Moment, freeze_ram
 from hv.sanitizer import Mode, Sanitizer
 from hv.signals import HeldBack
+from hv.slots import Part, assign
 from hv.statspolling import StatsPolling
 from hv.stop import Stop, StopReason
 from hv.symbols import Symbols
@@ -71,6 +73,8 @@ class Machine:
         hart: the CPU.
         console: what the guest printed, and what we wait to see.
         uart: where typed bytes go in (`receive`).
+        serial: both of them.
+        channel: the line of the virtio-console, or None.
         balloon: the balloon device, or None.
         stats_polling: asks the balloon's driver for statistics at an interval; None without a balloon.
         disks: the virtio-blk devices, in the order of the configuration.
@@ -94,6 +98,7 @@ class Machine:
         self.boot = boot or plan(config)
         self.balloon = None if config.balloon is None else Balloon(config.balloon_features)
         self.stats_polling = None if self.balloon is None else StatsPolling(self.balloon)
+        self.channel: Terminal | None = None
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio | LegacyMmio] = []
@@ -219,7 +224,7 @@ class Machine:
         Raises:
             ImageError: a disk cannot be read.
         """
-        devices = {slot: device for _, slot, device in self._slots()}
+        devices = {slot: device for _, device, slot in self._places}
         disks = {id(device): disk for device, disk in zip(self.disks, self.config.disks, strict=True)}
         in_order = [devices[slot] for slot in sorted(devices)]
         return MachineIdentity(
@@ -337,6 +342,7 @@ class Machine:
         plic = Plic(board.PLIC_SOURCES, (_HartLine(hart, MEIP), _HartLine(hart, SEIP)))
         self.console = Console(lambda: hart.now_ns, hart.request_stop)
         self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
+        self.serial = Terminal(self.console, self.uart.receive)
         rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns, hart.request_stop)
         self._timed.insert(0, rtc)
         clint = Clint(hart, _HartLine(hart, MSIP))
@@ -346,7 +352,8 @@ class Machine:
         bus.attach("PLIC", board.PLIC, plic)
         bus.attach("UART", board.UART, self.uart)
         interface = LegacyMmio if self.config.legacy_virtio else VirtioMmio
-        for name, slot, device in self._slots():
+        self._places = assign([*self._virtio()])
+        for name, device, slot in self._places:
             region = board.VIRTIO_SLOTS[slot]
             transport = interface(device, self.memory, plic.line(region.irq), hart.request_stop)
             self._transports.append(transport)
@@ -358,29 +365,28 @@ class Machine:
         # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
         self._parts |= {"rtc": rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
         self._parts["console"] = self.console
+        if self.channel is not None:
+            self._parts["channel"] = self.channel.console
         hart.attach((window.base, window.size, window.device) for window in bus)
 
     def _sanitizer(self, mode: Mode) -> Sanitizer:
         symbols = Symbols.of_images((self.config.bios, self.config.kernel))
-        devices = [device for _, _, device in self._slots()]
+        devices = [place.device for place in self._places]
         return Sanitizer(mode, self.hart, self.memory, devices, symbols)
 
-    def _slots(self) -> Iterator[tuple[str, int, VirtioDevice]]:
-        """Give every device its virtio-mmio slot."""
-        wanted = {disk.slot for disk in self.config.disks}
-        for slot in (self.config.balloon_slot, *wanted):
-            if slot is not None and not 0 <= slot < len(board.VIRTIO_SLOTS):
-                raise ConfigError(
-                    f"virtio-mmio slot {slot}: the board has slots 0 to {len(board.VIRTIO_SLOTS) - 1}"
-                )
+    def _virtio(self) -> Iterator[Part]:
+        """Return the virtio devices, and where each wants to be."""
         if self.balloon is not None:
-            wanted.add(self.config.balloon_slot)
-            yield "balloon", self.config.balloon_slot, self.balloon
-        free = [slot for slot in range(len(board.VIRTIO_SLOTS)) if slot not in wanted]
+            yield Part("balloon", self.balloon, self.config.balloon_slot)
         for disk, device in zip(self.config.disks, self.disks, strict=True):
-            if disk.slot is None and not free:
-                raise ConfigError(f"no virtio-mmio slot is left for disk {disk.path}: the board has eight")
-            yield f"disk {disk.path}", free.pop(0) if disk.slot is None else disk.slot, device
+            yield Part(f"disk {disk.path}", device, disk.slot)
+        if self.config.virtio_console:
+            console = Console(lambda: self.hart.now_ns, self.hart.request_stop)
+            port = VirtioConsole(console.transmit)
+            self.channel = Terminal(console, port.receive)
+            yield Part("virtio-console", port, None)
+        if self.config.rng_seed is not None:
+            yield Part("virtio-rng", Rng(self.config.rng_seed), None)
 
     def _request(self, request: PowerRequest) -> None:
         """Take what the guest asks of the platform; the first request of a run counts."""

@@ -1,7 +1,8 @@
-"""The toy kernel's shell, driven from the host.
+"""A guest's shell, driven from the host.
 
-The protocol is the guest's (`guest/shell/`): the prompt is `thaw:RC> ` with the status of the last command,
-0 or a negative errno, and commands answer in lines of `key value`.
+The protocol is the toy kernel's (`guest/shell/`), and Linux's on its channel (`hv/linux/rootfs/`): the prompt
+is `thaw:RC> ` with the status of the last command, 0 or a negative errno, and commands answer in lines of
+`key value`.
 """
 
 import errno
@@ -10,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple, Self
 
+from hv.console import Terminal
 from hv.machine import Machine
 from hv.stop import Stop
 
@@ -93,11 +95,13 @@ class GuestShell:
     """Types at one machine's guest.
 
     Args:
-        machine: a machine that boots, or has booted, the toy kernel.
+        machine: a machine that boots, or has booted, a kernel with such a shell.
+        terminal: the line that the shell is on; None for the UART.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, terminal: Terminal | None = None) -> None:
         self.machine = machine
+        self._terminal = terminal or machine.serial
         self._typed = "", 0
 
     def wait_for_prompt(self, within_ns: int = PATIENCE_NS, *, fresh: bool = False) -> Stop:
@@ -110,7 +114,7 @@ class GuestShell:
         Returns:
             CONDITION at the prompt, or whatever stopped the machine first.
         """
-        console = self.machine.console
+        console = self._terminal.console
         console.watch(PROMPT, fresh=fresh)
         return self.machine.run(self.machine.now_ns + within_ns, until=lambda: console.match is not None)
 
@@ -121,8 +125,8 @@ class GuestShell:
             line: the command, without line end.
         """
         # The prompt's own line, completed by the echo, is no answer.
-        self._typed = line, len(self.machine.console.lines) + 1
-        self.machine.uart.receive(line.encode() + b"\n")
+        self._typed = line, len(self._terminal.console.lines) + 1
+        self._terminal.type(line.encode() + b"\n")
 
     def reply(self, within_ns: int = PATIENCE_NS) -> Reply:
         """Run until the command that was typed last is done, if it is not, and return its answer.
@@ -130,7 +134,7 @@ class GuestShell:
         Args:
             within_ns: virtual time allowed.
         """
-        console = self.machine.console
+        console = self._terminal.console
         line, first = self._typed
         stop = self.wait_for_prompt(within_ns, fresh=len(console.lines) < first)
         status = int(console.match[1]) if console.match else 0

@@ -76,6 +76,8 @@ VIRTIO_MMIO_INT_CONFIG = 2
 
 # "Device Types": linux/virtio_ids.h
 VIRTIO_ID_BLOCK = 2
+VIRTIO_ID_CONSOLE = 3
+VIRTIO_ID_RNG = 4
 VIRTIO_ID_BALLOON = 5
 
 # "Traditional Memory Balloon Device" (feature bit numbers, command IDs): linux/virtio_balloon.h

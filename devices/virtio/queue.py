@@ -203,14 +203,16 @@ class Virtqueue:
         for word, feature in _FEATURES:
             self._ring[word] = features >> feature & 1
 
-    def batches(self) -> Iterator[Batch]:
+    def batches(self, most: int | None = None) -> Iterator[Batch]:
         """Take what the driver has made available by now, a batch at a time; push each before the next.
+
+        `most` is how many chains to take in all; the rest stay in the ring, for the next call.
 
         What appears in the ring meanwhile can only be the device's own writing into it: it waits for the
         next notification, so a ring that feeds itself ends too. Raises BrokenRingError at the first bad
         chain.
         """
-        limit = self.layout.size
+        limit = self.layout.size if most is None else min(most, self.layout.size)
         while limit:
             count = kernels.fetch(self._memory.ram, self._ring, limit, self._chains, self._segments)
             if count < 0:

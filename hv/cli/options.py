@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from devices.virtio.balloon import ALL_FEATURES, DEFAULT_FEATURES
+from devices.virtio.rng import SEED_MAX
 from hv import board, images
 from hv.config import BALLOON_SLOT, Disk, MachineConfig
 from hv.errors import ConfigError
@@ -140,6 +141,17 @@ _DEVICES = (
         "--legacy-virtio",
         is_flag=True,
         help="Make every virtio-mmio slot version 1, the legacy interface.",
+    ),
+    click.option(
+        "--virtio-console",
+        is_flag=True,
+        help="Add a virtio-console. Where there is a terminal, it is what one types at.",
+    ),
+    click.option(
+        "--rng-seed",
+        type=click.IntRange(0, SEED_MAX),
+        metavar="N",
+        help="Add a virtio-rng; its answers are made from N.",
     ),
     click.option(
         "--sanitize",

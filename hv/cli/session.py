@@ -45,7 +45,7 @@ def session(machine: Machine, host_image: Path | None) -> None:
 
 
 def attach(machine: Machine) -> Stop | None:
-    """Run a machine with its console on this process's standard input and output.
+    """Run a machine with its consoles on this process's standard output, and the best of them on its input.
 
     Returns:
         How the machine stopped; None when the user left with Ctrl-A X, or when standard input has ended and
@@ -53,6 +53,10 @@ def attach(machine: Machine) -> Stop | None:
     """
     screen = Screen()
     machine.console.sink = screen.write
+    terminal = machine.serial
+    if machine.channel is not None:
+        terminal = machine.channel
+        terminal.console.sink = screen.write
     # Where wall and virtual time stood when the guest was last busy.
     wall, virtual = time.monotonic(), machine.now_ns
     with screen, keyboard() as keys:
@@ -74,7 +78,7 @@ def attach(machine: Machine) -> Stop | None:
                 wall, virtual = time.monotonic(), machine.now_ns
             if keys.leaving:
                 return None
-            machine.uart.receive(typed)
+            terminal.type(typed)
 
 
 def _finish(machine: Machine, stop: Stop | None, host_image: Path | None) -> None:

@@ -10,12 +10,13 @@ import numpy as np
 
 from devices.memory import Pages, runs
 from devices.virtio.balloon import ALL_FEATURES
+from devices.virtio.rng import SEED_MAX
 from hv import board
 from hv.config import Disk, MachineConfig
 from hv.elf import ELF_MAGIC, ELFCLASS64, ELFDATA2LSB, EM_RISCV
 from hv.hostimage.identity import MachineIdentity, Natural, OnePerSlot
 
-VERSION = 3
+VERSION = 4
 
 ET_CORE = 4
 PT_NOTE = 4
@@ -80,6 +81,8 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     balloon_features: Annotated[tuple[Feature, ...], msgspec.Meta(max_length=len(ALL_FEATURES))]
     balloon_stats_ns: Natural
     legacy_virtio: bool
+    virtio_console: bool
+    rng_seed: Annotated[int, msgspec.Meta(ge=0, le=SEED_MAX)] | None
     platform_sleep: bool
 
     @classmethod
@@ -96,6 +99,8 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             balloon_features=tuple(sorted(config.balloon_features)),
             balloon_stats_ns=config.balloon_stats_ns,
             legacy_virtio=config.legacy_virtio,
+            virtio_console=config.virtio_console,
+            rng_seed=config.rng_seed,
             platform_sleep=config.platform_sleep,
         )
 
@@ -113,6 +118,8 @@ class Parts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             balloon_features=frozenset(self.balloon_features),
             balloon_stats_ns=self.balloon_stats_ns,
             legacy_virtio=self.legacy_virtio,
+            virtio_console=self.virtio_console,
+            rng_seed=self.rng_seed,
             platform_sleep=self.platform_sleep,
         )
 

@@ -19,6 +19,8 @@ from devices.uart import Uart
 from devices.virtio.backends import MemoryBackend
 from devices.virtio.balloon import ALL_FEATURES, Balloon
 from devices.virtio.block import Block
+from devices.virtio.console import VirtioConsole
+from devices.virtio.rng import Rng
 from hv.conformance.ours import Wire
 from tests.harness.timer import StoppedTimer
 from tests.harness.virtio_driver import Slot
@@ -121,6 +123,17 @@ def _virtio_block(interface: str) -> Bench:
     return Bench(slot.mmio, [slot.wire], lambda _choice: slot.mmio.service())
 
 
+def _virtio_console(interface: str) -> Bench:
+    console = VirtioConsole(lambda _byte: None)
+    slot = Slot(console, interface=interface)
+    return Bench(slot.mmio, [slot.wire], lambda choice: console.receive(bytes(choice % 3)))
+
+
+def _virtio_rng(interface: str) -> Bench:
+    slot = Slot(Rng(1), interface=interface)
+    return Bench(slot.mmio, [slot.wire], lambda _choice: slot.mmio.service())
+
+
 _COMMON_OFFSETS = (
     0x14,
     0x20,
@@ -159,6 +172,8 @@ SUBJECTS = (
     Subject("power", _power, (0x0, 0x8)),
     Subject("virtio-balloon", partial(_virtio_balloon, "modern"), MODERN_OFFSETS),
     Subject("virtio-block", partial(_virtio_block, "modern"), MODERN_OFFSETS),
+    Subject("virtio-console", partial(_virtio_console, "modern"), MODERN_OFFSETS),
+    Subject("virtio-rng", partial(_virtio_rng, "modern"), MODERN_OFFSETS),
     Subject("virtio-balloon-legacy", partial(_virtio_balloon, "legacy"), LEGACY_OFFSETS),
     Subject("virtio-block-legacy", partial(_virtio_block, "legacy"), LEGACY_OFFSETS),
 )

@@ -214,6 +214,8 @@ def test_eight_disks(tmp_path: Path) -> None:
         ConfigError, match=r"no virtio-mmio slot is left for disk .*/disk7: the board has eight"
     ):
         Machine(replace(BARE, disks=disks, balloon=0))
+    with pytest.raises(ConfigError, match="no virtio-mmio slot is left for virtio-rng: the board has eight"):
+        Machine(replace(BARE, disks=disks[:6], balloon=0, virtio_console=True, rng_seed=1))
     with booted(replace(BARE, disks=disks[:7], balloon=0, balloon_slot=7)):
         pass  # the eight that failed have let go of their disks
 
