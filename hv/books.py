@@ -54,6 +54,7 @@ class HostBooks(NamedTuple):
         ballooned: pages that the device was given and has not given back.
         backed: of these, pages that take host memory all the same.
         resident: pages of host memory that guest RAM takes.
+        hinted: pages that the guest keeps apart for the host, which has asked for hints, and does not use.
     """
 
     target: int
@@ -61,6 +62,7 @@ class HostBooks(NamedTuple):
     ballooned: int
     backed: int
     resident: int
+    hinted: int
 
 
 class Entry(NamedTuple):
@@ -130,6 +132,7 @@ def host_books(machine: Machine) -> HostBooks:
         ballooned=int(np.count_nonzero(ballooned)),
         backed=int(np.count_nonzero(ballooned & machine.memory.held())),
         resident=machine.memory.resident_bytes() // board.PAGE_SIZE,
+        hinted=int(np.count_nonzero(balloon.hinted)),
     )
 
 
@@ -166,6 +169,7 @@ def balance(entries: Iterable[Entry], leak: int = 0) -> Iterator[Finding]:
         for text, (left, right) in differences.items():
             if left != right:
                 yield Finding(entry.label, text.format(left, right))
-        grown = guest.kernel - first.guest.kernel - (0 if entry is first else leak)
+        kernel, at_first = guest.kernel - host.hinted, first.guest.kernel - first.host.hinted
+        grown = kernel - at_first - (0 if entry is first else leak)
         if abs(grown) > SLACK_PAGES:
             yield Finding(entry.label, f"{grown} pages are in use and nobody's: leaked")

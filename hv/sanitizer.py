@@ -9,8 +9,10 @@ without VIRTIO_BALLOON_F_MUST_TELL_HOST, which may use pages when it has sent th
 Two more things are watched. Requests that contradict the books: pages put in twice, taken out but never put
 in, outside RAM. And contents that are gone: a page that was in the balloon has lost them, and when a kernel
 wakes up from an image (it passes `hibernate_resume_entry`), the pages that the image did not bring hold
-whatever the boot left there. Reading such a page before it was written is a finding, but not where the kernel
-only copies it (`COPIERS`): an image holds pages that were allocated and never used.
+whatever the boot left there. The same goes for pages that were reported as free, unless the driver has
+negotiated that they keep their poison, and for hinted ones. Reading such a page before it was written is a
+finding, but not where the kernel only copies it (`COPIERS`): an image holds pages that were allocated and
+never used.
 
 How: `hv.cpu.watch` reports accesses of the guest, a watcher of queues reports what devices are told to do.
 Neither costs virtual time, so a sanitized run is the same run, instruction by instruction.
@@ -42,8 +44,10 @@ COPIERS = frozenset({"swsusp_save"})
 """Functions of the kernel that copy pages whatever is in them."""
 
 _RA, _FP = 1, 8
-_GIVEN, _LOST, _STALE = 1, 2, 3
-"""What a page is: the host's, or back without its contents, or not brought by the image. 0 is ordinary."""
+_GIVEN, _LOST, _STALE, _REPORTED, _HINTED = range(1, 6)
+"""What a page is: the host's, or back without its contents, or not brought by the image, or reported as free,
+or hinted as of no use. 0 is ordinary.
+"""
 
 
 class Mode(Enum):
@@ -63,12 +67,19 @@ class Offence(Enum):
     DEVICE = "device told to use a ballooned page"
     LOST = "read of contents that were lost in the balloon"
     STALE = "read of contents that did not come through the image"
+    REPORTED = "read of contents that were lost in a report"
+    HINTED = "read of contents that were hinted away"
     DOUBLE_INFLATE = "page put into the balloon twice"
     STRAY_DEFLATE = "page taken out of the balloon, but never put in"
     OUTSIDE_RAM = "page frame number outside RAM"
 
 
-_CONTENTS_GONE = {_LOST: Offence.LOST, _STALE: Offence.STALE}
+_CONTENTS_GONE = {
+    _LOST: Offence.LOST,
+    _STALE: Offence.STALE,
+    _REPORTED: Offence.REPORTED,
+    _HINTED: Offence.HINTED,
+}
 
 
 @dataclass
@@ -270,6 +281,17 @@ class Sanitizer:
         else:
             self._pages[named & given] = _LOST if self._knows_kernel else 0
 
+    def note_gone(self, batch: Batch, kept: Pages, *, hinted: bool) -> None:
+        """Note that the contents of reported (or `hinted`) pages are gone, but those of the pages `kept`."""
+        gone = np.zeros(len(self._pages), np.bool_)
+        for row in range(batch.count):
+            for span in batch.writable_spans(row):
+                first, end, _ = self._memory.whole_pages(*span)
+                gone[first:end] = True
+        if self._knows_kernel:
+            self._pages[gone & ~kept & (self._pages != _GIVEN)] = _HINTED if hinted else _REPORTED
+            self._hart.forget_translations()
+
 
 class _DeviceEye:
     """Looks at the memory that a device is told to use (a `QueueWatcher`)."""
@@ -305,6 +327,11 @@ class _BalloonEye:
             self._sanitizer.judge_request(requested_pfns(batch), inflate=True)
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
-        """And the guest's again from the acknowledgement on."""
-        if self._balloon.role(queue.index) is BalloonQueue.DEFLATE:
+        """And the guest's again from the acknowledgement on; so are others, whose contents are gone."""
+        role, balloon = self._balloon.role(queue.index), self._balloon
+        if role is BalloonQueue.DEFLATE:
             self._sanitizer.judge_request(requested_pfns(batch), inflate=False)
+        elif role is BalloonQueue.FREE_PAGE:
+            self._sanitizer.note_gone(batch, ~balloon.hinted, hinted=True)
+        elif role is BalloonQueue.REPORTING and not balloon.page_poison:
+            self._sanitizer.note_gone(batch, balloon.ballooned, hinted=False)

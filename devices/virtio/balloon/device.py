@@ -136,6 +136,11 @@ class Balloon(VirtioDevice):
         return able
 
     @property
+    def page_poison(self) -> bool:
+        """Whether VIRTIO_BALLOON_F_PAGE_POISON is negotiated: what the driver reports keeps `poison_val`."""
+        return self._has(VIRTIO_BALLOON_F_PAGE_POISON)
+
+    @property
     def free_page_hint_cmd_id(self) -> int:
         """The command ID in the configuration space."""
         return self._hint.cmd_id
@@ -190,14 +195,14 @@ class Balloon(VirtioDevice):
         self._actual[:] = config[_ACTUAL]
         if offset < _ACTUAL.stop <= end:
             self.actual_pages = int.from_bytes(self._actual, "little")
-        if self._carrier is None or self._has(VIRTIO_BALLOON_F_PAGE_POISON):
+        if self._carrier is None or self.page_poison:
             self.poison_val = int.from_bytes(config[_POISON_VAL], "little")
 
     def activate(self, carrier: Carrier, features: int) -> None:
         """Find out which queue is which; a poison value needs its feature."""
         super().activate(carrier, features)
         self._numbers = numbering(features, carrier.ready)
-        if not self._has(VIRTIO_BALLOON_F_PAGE_POISON):
+        if not self.page_poison:
             self.poison_val = 0
 
     def reset(self) -> None:

@@ -15,7 +15,7 @@ def entry(label: str, balloon: int = 0, touched: int = 0, kernel: int = 50) -> E
     """Both sides' books of an honest story, at a moment."""
     totalram = TOTAL - balloon
     guest = GuestBooks(totalram, totalram - touched - kernel, touched, balloon, balloon, balloon, balloon)
-    return Entry(label, 0, guest, HostBooks(balloon, balloon, balloon, 0, TOTAL // 2))
+    return Entry(label, 0, guest, HostBooks(balloon, balloon, balloon, 0, TOTAL // 2, 0))
 
 
 def off(old: Entry, **changes: int) -> Entry:
@@ -101,6 +101,13 @@ def test_the_kernel_may_breathe(delta: int) -> None:
     assert list(balance([*STORY, off(STORY[-1], guest_free=delta)])) == []
     (finding,) = balance([*STORY, off(STORY[-1], guest_free=delta + (1 if delta > 0 else -1))])
     assert "nobody's" in finding.text
+
+
+def test_hinted_pages_are_no_leak() -> None:
+    """What the guest keeps apart because the host asked for hints is in use, and the host knows of it."""
+    held = off(STORY[-1], guest_free=-1024)
+    assert len(list(balance([STORY[0], held]))) == 1
+    assert list(balance([STORY[0], off(held, host_hinted=1024), STORY[-1]])) == []
 
 
 def test_a_leak_that_is_expected() -> None:
