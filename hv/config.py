@@ -58,6 +58,7 @@ class MachineConfig:
         rng_seed: what a virtio-rng's answers are made from, or None for a machine without one.
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
         sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
+        monitor: whether it is watched which clauses of the specification the guest's drivers keep.
     """
 
     ram: int = 128 * board.MIB
@@ -75,6 +76,7 @@ class MachineConfig:
     rng_seed: int | None = None
     platform_sleep: bool = True
     sanitize: Mode | None = None
+    monitor: bool = False
 
 
 def plan(config: MachineConfig) -> BootPlan:

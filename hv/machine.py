@@ -33,6 +33,7 @@ from devices.virtio.forked_backend import freeze as freeze_disk
 from devices.virtio.legacy import LegacyMmio
 from devices.virtio.mmio import VirtioMmio
 from devices.virtio.rng import Rng
+from devices.virtio.slot import Slot
 from hv import board
 from hv.agenda import Agenda, Timed
 from hv.bus import Bus
@@ -44,6 +45,7 @@ from hv.errors import ConfigError, HostError, ImageError
 from hv.hostimage.identity import MachineIdentity
 from hv.loader import BootPlan
 from hv.moment import Moment, freeze_ram
+from hv.monitor import Monitor, guest_book
 from hv.sanitizer import Mode, Sanitizer
 from hv.signals import HeldBack
 from hv.slots import Part, assign
@@ -79,6 +81,7 @@ class Machine:
         stats_polling: asks the balloon's driver for statistics at an interval; None without a balloon.
         disks: the virtio-blk devices, in the order of the configuration.
         sanitizer: the balloon sanitizer, or None.
+        monitor: what watches the guest's drivers, or None.
 
     Args:
         config: what to build.
@@ -102,6 +105,7 @@ class Machine:
         self._closing = ExitStack()
         self._power_request: PowerRequest | None = None
         self._transports: list[VirtioMmio | LegacyMmio] = []
+        self._on_bus: dict[str, Slot] = {}
         self._parts: dict[str, Stateful] = {}
         self._origin: tuple[ForkedMemory, list[ForkedBackend], State] | None = None
         self._agenda = Agenda()
@@ -115,7 +119,9 @@ class Machine:
             self.hart = Hart(self.memory)
             self._closing.callback(self.hart.close)
             self._wire()
-            self.sanitizer = None if config.sanitize is None else self._sanitizer(config.sanitize)
+            self._look_on()
+            if self.monitor is not None and memory is not None:
+                self.monitor.meet()
             if config.balloon:
                 self.set_balloon_target(config.balloon)
             self._start_polling()
@@ -253,8 +259,10 @@ class Machine:
         self._power_request = _restored_request(fields.value("power"))
         for name, part in self._parts.items():
             part.restore(fields.value(name))
-        if self.sanitizer is not None:
-            self.sanitizer.restart()
+        if self._page_watch is not None:
+            self._page_watch.restart()
+        if self.monitor is not None:
+            self.monitor.meet()
         self._start_polling()
 
     def freeze(self) -> Moment:
@@ -359,9 +367,11 @@ class Machine:
             self._transports.append(transport)
             self._parts[f"virtio{slot}"] = transport
             bus.attach(f"{name} in slot {slot}", region, transport)
-        for region in board.VIRTIO_SLOTS:
+            self._on_bus[f"slot {slot} ({name.split()[0]})"] = transport
+        for number, region in enumerate(board.VIRTIO_SLOTS):
             if not bus.taken(region):
-                bus.attach("empty slot", region, EmptySlot(interface.interface))
+                empty = self._on_bus[f"slot {number} (empty)"] = EmptySlot(interface.interface)
+                bus.attach("empty slot", region, empty)
         # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
         self._parts |= {"rtc": rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
         self._parts["console"] = self.console
@@ -369,10 +379,23 @@ class Machine:
             self._parts["channel"] = self.channel.console
         hart.attach((window.base, window.size, window.device) for window in bus)
 
-    def _sanitizer(self, mode: Mode) -> Sanitizer:
-        symbols = Symbols.of_images((self.config.bios, self.config.kernel))
+    def _look_on(self) -> None:
+        """Set up what watches the guest: a monitor needs to know who uses which page, as a sanitizer does."""
+        config = self.config
+        self.sanitizer: Sanitizer | None = None
+        self.monitor: Monitor | None = None
+        self._page_watch: Sanitizer | None = None
+        if config.sanitize is None and not config.monitor:
+            return
+        symbols = Symbols.of_images((config.bios, config.kernel))
         devices = [place.device for place in self._places]
-        return Sanitizer(mode, self.hart, self.memory, devices, symbols)
+        watch = Sanitizer(config.sanitize or Mode.LOG, self.hart, self.memory, devices, symbols)
+        self._page_watch = watch
+        self.sanitizer = watch if config.sanitize else None
+        if config.monitor:
+            book = guest_book(self.hart, self.memory, symbols)
+            self.monitor = Monitor(self._on_bus, book, self.memory)
+            watch.listeners.append(self.monitor.used)
 
     def _virtio(self) -> Iterator[Part]:
         """Return the virtio devices, and where each wants to be."""

@@ -18,7 +18,7 @@ How: `hv.cpu.watch` reports accesses of the guest, a watcher of queues reports w
 Neither costs virtual time, so a sanitized run is the same run, instruction by instruction.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
@@ -116,12 +116,15 @@ class Sanitizer:
 
     Attributes:
         findings: in order of their first time.
+        listeners: told of every access of the guest to a page that is not ordinary, also of what devices are
+            told to read (LOAD) and to write (STORE): the page's number in RAM, and the kind.
     """
 
     def __init__(
         self, mode: Mode, hart: Hart, memory: GuestMemory, devices: Iterable[VirtioDevice], symbols: Symbols
     ) -> None:
         self.findings: list[Finding] = []
+        self.listeners: list[Callable[[int, AccessKind], None]] = []
         self._mode = mode
         self._hart = hart
         self._memory = memory
@@ -133,10 +136,11 @@ class Sanitizer:
         self._pages = np.zeros(memory.size // PAGE_SIZE, np.uint8)
         self._balloon: Balloon | None = None
         for device in devices:
-            device.watchers.append(_DeviceEye(self))
             if isinstance(device, Balloon):
                 self._balloon = device
                 device.watchers.append(_BalloonEye(self, device))
+            else:
+                device.watchers.append(_DeviceEye(self))
         hart.watch(self._pages, self._accessed)
         entry = symbols.address(RESUME_ENTRY)
         self._knows_kernel = entry is not None
@@ -199,13 +203,20 @@ class Sanitizer:
         if state != _GIVEN:
             if access.kind is not AccessKind.STORE and self._copies():
                 return False
+            self._tell(access.page, access.kind)
             self._pages[access.page] = 0
             if access.kind is AccessKind.STORE:
                 return False
             offence = _CONTENTS_GONE[state]
+        else:
+            self._tell(access.page, access.kind)
         finding = self._note(offence, access.ns, access.address, self._place(self._hart.pc))
         finding.pages[access.page] = True
         return self._stopped_by is not None
+
+    def _tell(self, page: int, kind: AccessKind) -> None:
+        for listener in self.listeners:
+            listener(page, kind)
 
     def _place(self, pc: int) -> object:
         """Return what tells one piece of the guest's code from another: its function, or else its page."""
@@ -252,6 +263,8 @@ class Sanitizer:
         states = self._pages[first : last + 1]
         if not states.any():
             return
+        for page in np.flatnonzero(states).tolist():
+            self._tell(first + page, AccessKind.LOAD if reads else AccessKind.STORE)
         for state, offence in ((_GIVEN, Offence.DEVICE), *(_CONTENTS_GONE.items() if reads else ())):
             if (states == state).any():
                 pages = np.zeros(len(self._pages), np.bool_)
@@ -301,29 +314,39 @@ class _DeviceEye:
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
         """Judge the ring and all buffers before the device uses them."""
-        judge = self._sanitizer.judge_buffer
+        self._judge_ring(queue)
+        self._judge_buffers(batch)
+
+    def given_back(self, queue: Virtqueue, batch: Batch) -> None:
+        """Nothing: a buffer was judged when it was taken."""
+
+    def _judge_ring(self, queue: Virtqueue) -> None:
         for address, length in queue.layout.parts():
-            judge(address, length, reads=False)
+            self._sanitizer.judge_buffer(address, length, reads=False)
+
+    def _judge_buffers(self, batch: Batch) -> None:
+        judge = self._sanitizer.judge_buffer
         for row in range(batch.count):
             first, readable, writable = batch.chains[row, FIRST : WRITABLE + 1].tolist()
             segments = batch.segments[first : first + readable + writable].tolist()
             for n, (offset, length) in enumerate(segments):
                 judge(batch.memory.base + offset, length, reads=n < readable)
 
-    def given_back(self, queue: Virtqueue, batch: Batch) -> None:
-        """Nothing: a buffer was judged when it was taken."""
 
-
-class _BalloonEye:
-    """Looks at what a balloon is told (a `QueueWatcher`)."""
+class _BalloonEye(_DeviceEye):
+    """Looks at what a balloon is told (a `QueueWatcher`): some of its buffers are named, not to be used."""
 
     def __init__(self, sanitizer: Sanitizer, balloon: Balloon) -> None:
-        self._sanitizer = sanitizer
+        super().__init__(sanitizer)
         self._balloon = balloon
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
         """Pages are the host's from the request on."""
-        if self._balloon.role(queue.index) is BalloonQueue.INFLATE:
+        self._judge_ring(queue)
+        role = self._balloon.role(queue.index)
+        if role not in (BalloonQueue.FREE_PAGE, BalloonQueue.REPORTING):
+            self._judge_buffers(batch)
+        if role is BalloonQueue.INFLATE:
             self._sanitizer.judge_request(requested_pfns(batch), inflate=True)
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:

@@ -161,6 +161,11 @@ _DEVICES = (
         callback=lambda _context, _option, mode: mode and Mode(mode),
         help="Watch who touches a page in the balloon: stop at a finding (the default), or log it and go on.",
     ),
+    click.option(
+        "--monitor",
+        is_flag=True,
+        help="Watch which clauses of virtio 1.4 the guest's drivers keep, and say so at the end.",
+    ),
 )
 
 

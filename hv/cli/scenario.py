@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 
 from hv.errors import ConfigError
 from hv.hibernate import Carrier
+from hv.monitor import WATCHED, Verdicts, totals
 from hv.scenario import ERAS, Case, Scenario
 from hv.scenario.registry import library, load
 from hv.scenario.runner import Outcome, play_all
@@ -54,6 +56,7 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the world's chance.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An option of the scenario.")
 @click.option("--sanitize", is_flag=True, help="What the balloon sanitizer finds is a finding.")
+@click.option("--monitor", is_flag=True, help="A clause of virtio 1.4 that the drivers break is a finding.")
 @click.option("-n", "--jobs", type=click.IntRange(1), default=os.cpu_count(), help="Processes at a time.")
 @click.option("--log", is_flag=True, help="Show every step, with virtual time in ms.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON.")
@@ -66,6 +69,7 @@ def run(
     seed: int,
     settings: tuple[str, ...],
     sanitize: bool,
+    monitor: bool,
     jobs: int,
     log: bool,
     as_json: bool,
@@ -79,7 +83,7 @@ def run(
     if everything:
         scenarios += [scenario for scenario in library().values() if campaign or not scenario.campaign]
     cases = [
-        case._replace(sanitize=sanitize)
+        case._replace(sanitize=sanitize, monitor=monitor)
         for scenario in scenarios
         for case in scenario.cases(seed, chosen)
         if era in (None, case.era) and carrier in (None, case.carrier.value)
@@ -97,6 +101,8 @@ def run(
     if as_json:
         click.echo(json.dumps([outcome.as_json() for outcome in outcomes], indent=1))
     else:
+        if monitor:
+            click.echo("\n".join(_clauses(outcomes)))
         click.echo(f"{len(outcomes) - failed} passed, {failed} failed")
     sys.exit(1 if failed else 0)
 
@@ -130,3 +136,19 @@ def _lines(outcome: Outcome, log: bool) -> Iterable[str]:
 
 def _id(case: Case) -> str:
     return f"{case.name} {case.era} {case.carrier.value}"
+
+
+def _clauses(outcomes: Iterable[Outcome]) -> Iterable[str]:
+    """Sum up over all scenarios what became of the clauses for drivers."""
+    together, breaking = Verdicts(), defaultdict[tuple[str, str], list[int]](list)
+    for outcome in outcomes:
+        together.add(outcome.verdicts)
+        for breach in outcome.verdicts.breaches:
+            breaking[outcome.case.era, breach.clause].append(breach.count)
+    for (era, clause), counts in sorted(breaking.items()):
+        why = ERAS[era].breaks.get(clause)
+        known = f"known of {era}: {why}" if why else WATCHED[clause]
+        yield f"broken  {clause} by {era}, {sum(counts)} times: {known}"
+    idle = sorted(WATCHED.keys() - together.exercised)
+    yield f"not exercised: {' '.join(idle)}" if idle else "every clause was exercised"
+    yield totals(together)

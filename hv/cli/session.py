@@ -15,6 +15,7 @@ from hv.cli.options import how_to_thaw
 from hv.cli.terminal import STDIN, Screen, keyboard
 from hv.hibernate import write_host_image
 from hv.machine import Machine
+from hv.monitor import report
 from hv.report import describe
 from hv.stop import Stop, StopReason
 
@@ -83,10 +84,7 @@ def attach(machine: Machine) -> Stop | None:
 
 def _finish(machine: Machine, stop: Stop | None, host_image: Path | None) -> None:
     """Say how a session ended, keep the host image if the guest asked for one, and set the exit status."""
-    sanitizer = machine.sanitizer
-    if sanitizer is not None and sanitizer.findings:
-        for finding in sanitizer.findings:
-            click.echo(f"thawvisor: {sanitizer.report(finding)}", err=True)
+    if _tell_findings(machine):
         sys.exit(1)
     if stop is None:
         return
@@ -96,3 +94,17 @@ def _finish(machine: Machine, stop: Stop | None, host_image: Path | None) -> Non
     if stop.reason is StopReason.GUEST_FAULT:
         click.echo(describe(machine, stop), err=True)
         sys.exit(min(stop.code, 255) or 1)
+
+
+def _tell_findings(machine: Machine) -> bool:
+    """Say what those who looked on have seen; return whether it was anything wrong."""
+    found = False
+    if machine.sanitizer is not None:
+        for finding in machine.sanitizer.findings:
+            click.echo(f"thawvisor: {machine.sanitizer.report(finding)}", err=True)
+        found = bool(machine.sanitizer.findings)
+    if machine.monitor is not None:
+        verdicts = machine.monitor.verdicts
+        click.echo("\n".join(report(verdicts)), err=True)
+        found |= bool(verdicts.breaches)
+    return found

@@ -8,6 +8,7 @@ from enum import StrEnum
 from hv.conformance import register
 from hv.conformance.register import Clause
 from hv.conformance.suite import Result
+from hv.monitor import WATCHED
 
 
 class State(StrEnum):
@@ -57,7 +58,7 @@ def coverage(collected: Iterable[Result]) -> list[Entry]:
 
 def watched() -> frozenset[str]:
     """Return the ids of the driver clauses that the monitor judges."""
-    return frozenset()
+    return frozenset(WATCHED)
 
 
 def tally(entries: Iterable[Entry]) -> Counter[State]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Never
 from devices.virtio.backends import PowerCutBackend, PowerCutError
 from devices.virtio.balloon import Balloon
 from hv.machine import Machine
+from hv.monitor import Verdicts
 from hv.report import describe
 from hv.scenario.guest import Guest
 from hv.scenario.journal import Event
@@ -43,6 +44,7 @@ class Drive:
         disk: the disk as this machine has it (writes and flushes counted), or None.
         stop: how the machine ended; None while it is on, and when the power was cut.
         on: whether it still runs.
+        verdicts: what the monitor has seen of the guest's drivers, up to the end of the last drive.
     """
 
     def __init__(self, world: "World", number: int, machine: Machine, disk: PowerCutBackend | None) -> None:
@@ -55,6 +57,8 @@ class Drive:
         self.on = True
         self._lines_told = 0
         self._offences_told = 0
+        self.verdicts = Verdicts()
+        self._breaches_told = 0
 
     @property
     def ns(self) -> int:
@@ -166,6 +170,7 @@ class Drive:
             return Stop(StopReason.POWEROFF, self.ns, str(cut))
         finally:
             self._tell_offences()
+            self._tell_breaches()
         if stop.reason in (StopReason.POWEROFF, StopReason.HIBERNATE):
             self.stop = stop
             self.world.keep_host_image(self if stop.reason is StopReason.HIBERNATE else None)
@@ -192,6 +197,18 @@ class Drive:
             for offence in sanitizer.findings[self._offences_told :]:
                 self.world.find(sanitizer.headline(offence))
             self._offences_told = len(sanitizer.findings)
+
+    def _tell_breaches(self) -> None:
+        """Make findings of the clauses that were broken since the monitor was last asked."""
+        if self.machine.monitor is None:
+            return
+        self.verdicts = self.machine.monitor.verdicts
+        for breach in self.verdicts.breaches[self._breaches_told :]:
+            if breach.clause in self.world.era.breaks:
+                self.log("host", f"expected of {self.world.era.name}: {breach.headline()}")
+            else:
+                self.world.find(breach.headline())
+        self._breaches_told = len(self.verdicts.breaches)
 
     def _cut(self, text: str) -> None:
         if self.disk is not None:

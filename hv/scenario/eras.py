@@ -1,6 +1,7 @@
 """The eras of the balloon driver, and what is expected of each: data, so that no scenario asks for names."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Era:
         deaf: after a restore its queues are unknown to the device: no target is ever reached.
         boot_balloon_survives: when a kernel with a balloon of its own loads the image, the host keeps pages
             that the resumed kernel uses.
+        breaks: clauses of the specification that it is known to break, and why no other way was open to it.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Era:
     leaks: bool = False
     deaf: bool = False
     boot_balloon_survives: bool = False
+    breaks: Mapping[str, str] = field(default_factory=dict)
 
 
 ERAS = {

@@ -74,6 +74,7 @@ class Case(NamedTuple):
         seed: of the world's chance.
         settings: the scenario's options, by name.
         sanitize: with the balloon sanitizer, whose findings count.
+        monitor: with the monitor of the guest's drivers, and the clauses that they break count.
     """
 
     source: str
@@ -83,6 +84,7 @@ class Case(NamedTuple):
     seed: int
     settings: tuple[tuple[str, str], ...] = ()
     sanitize: bool = False
+    monitor: bool = False
 
     @property
     def id(self) -> str:
@@ -97,6 +99,7 @@ class Case(NamedTuple):
         words += ["--seed", str(self.seed)] if self.seed else []
         words += [word for name, value in self.settings for word in ("--set", f"{name}={value}")]
         words += ["--sanitize"] if self.sanitize else []
+        words += ["--monitor"] if self.monitor else []
         return shlex.join(words)
 
 

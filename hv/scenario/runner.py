@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from hv.errors import ThawvisorError
+from hv.monitor import Verdicts, as_json
 from hv.scenario.drive import ScenarioError
 from hv.scenario.journal import Journal
 from hv.scenario.registry import Case, find
@@ -21,11 +22,13 @@ class Outcome:
     Attributes:
         case: it.
         journal: steps, figures and findings.
+        verdicts: of the monitor, when there was one.
         broke: why it could not go on to its end; empty when it did.
     """
 
     case: Case
     journal: Journal
+    verdicts: Verdicts
     broke: str
 
     @property
@@ -47,6 +50,7 @@ class Outcome:
             "figures": self.journal.figures,
             "findings": [finding._asdict() for finding in self.journal.findings],
             "events": [event._asdict() for event in self.journal.events],
+            "clauses": as_json(self.verdicts) if case.monitor else {},
         }
 
 
@@ -59,7 +63,13 @@ def play(case: Case, jobs: int = 1) -> Outcome:
     """
     scenario = find(case.source, case.name)
     with World(
-        case.era, case.carrier, case.seed, settings=dict(case.settings), jobs=jobs, sanitize=case.sanitize
+        case.era,
+        case.carrier,
+        case.seed,
+        settings=dict(case.settings),
+        jobs=jobs,
+        sanitize=case.sanitize,
+        monitor=case.monitor,
     ) as world:
         broke = ""
         try:
@@ -68,7 +78,7 @@ def play(case: Case, jobs: int = 1) -> Outcome:
             broke = str(error)
         except Exception as error:
             broke = _blame(error, scenario.play.__code__.co_filename)
-        return Outcome(case, world.journal, broke)
+        return Outcome(case, world.journal, world.verdicts, broke)
 
 
 def _blame(error: Exception, file: str) -> str:

@@ -13,6 +13,7 @@ from hv.config import Disk, MachineConfig
 from hv.errors import ConfigError
 from hv.hibernate import Carrier, thaw, write_host_image
 from hv.machine import Machine
+from hv.monitor import Verdicts
 from hv.sanitizer import Mode
 from hv.scenario.drive import Drive, ScenarioError
 from hv.scenario.eras import ERAS, Era
@@ -42,6 +43,8 @@ class World:
         settings: what was set from outside of the scenario's options.
         jobs: processes that a scenario with much to do may use.
         sanitize: what the balloon sanitizer finds is a finding.
+        monitor: a clause of the specification that the guest's drivers break is a finding, unless the era
+            is known to break it.
         ram: bytes of RAM.
         target: the host's balloon target in pages, kept across power-offs.
         disk: contents of the disk, or None for a machine without one.
@@ -63,6 +66,7 @@ class World:
         settings: Mapping[str, str] | None = None,
         jobs: int = 1,
         sanitize: bool = False,
+        monitor: bool = False,
     ) -> None:
         self.era: Era = ERAS[era]
         self.carrier = carrier
@@ -72,6 +76,7 @@ class World:
         self.settings = dict(settings or {})
         self.jobs = jobs
         self.sanitize = sanitize
+        self.monitor = monitor
         self.ram = RAM
         self.target = 0
         self.disk: bytes | None = bytes(DISK) if carrier is Carrier.SWAP else None
@@ -121,6 +126,7 @@ class World:
             disks=() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),),
             balloon=self.target,
             sanitize=Mode.LOG if self.sanitize else None,
+            monitor=self.monitor,
         )
         machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
         self._machine.enter_context(machine)
@@ -175,6 +181,14 @@ class World:
         return self._symbols[images]
 
     # Judging.
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What became of the clauses for drivers, over all machines so far."""
+        together = Verdicts()
+        for run in self.runs:
+            together.add(run.verdicts)
+        return together
 
     def number(self, option: str, most: int, least: int = 1) -> int | None:
         """Return an option of the scenario that is a number, None when it was not set.

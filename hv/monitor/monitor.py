@@ -1,0 +1,88 @@
+"""The monitor of one machine: an observer at every slot, and one book for all of them."""
+
+from collections.abc import Mapping
+
+from devices.memory import GuestMemory
+from devices.virtio.balloon import Balloon
+from devices.virtio.slot import Slot
+from devices.virtio.transport import Transport
+from hv.backtrace import backtrace, describe_frame
+from hv.cpu import Hart
+from hv.cpu.watch import AccessKind
+from hv.monitor.area import Area
+from hv.monitor.balloonqueues import BalloonArea
+from hv.monitor.clauses import AREAS
+from hv.monitor.conduct import Conduct
+from hv.monitor.observer import Observer
+from hv.monitor.verdicts import Book, Verdicts
+from hv.symbols import Symbols
+
+
+class Monitor:
+    """Watches the drivers of one machine; it changes nothing, and costs no virtual time.
+
+    Args:
+        slots: the machine's virtio slots, by what reports call them.
+        book: where verdicts go.
+        memory: guest RAM.
+    """
+
+    def __init__(self, slots: Mapping[str, Slot], book: Book, memory: GuestMemory) -> None:
+        self._book = book
+        self._memory = memory
+        self._slots = slots
+        self._observers: dict[str, Observer] = {}
+        for name, slot in slots.items():
+            observer = self._observers[name] = Observer(*self._fresh(name))
+            slot.watchers.append(observer)
+            if isinstance(slot, Transport):
+                slot.device.watchers.append(observer)
+
+    @property
+    def verdicts(self) -> Verdicts:
+        """What was seen up to now; what is overdue is judged first."""
+        for observer in self._observers.values():
+            observer.settle()
+        return self._book.verdicts
+
+    def used(self, page: int, kind: AccessKind) -> None:
+        """Take note that the guest accesses a page that is not ordinary: the sanitizer tells."""
+        for observer in self._observers.values():
+            for area in observer.areas:
+                if isinstance(area, BalloonArea):
+                    area.used(page, kind)
+
+    def meet(self) -> None:
+        """Take over drivers that are in the middle of their life, from the state of their devices.
+
+        The machine was thawed, or taken to another moment. What was seen before stays seen.
+        """
+        for name, slot in self._slots.items():
+            conduct, areas = self._observers[name].conduct, self._observers[name].areas
+            if isinstance(slot, Transport):
+                conduct = Conduct(self._memory, name)
+                conduct.adopt(
+                    (slot.read_magic_value(), slot.version, slot.device_id), slot.offered, slot.save()
+                )
+                areas = self._areas(conduct)
+                if isinstance(slot.device, Balloon):
+                    for area in areas:
+                        if isinstance(area, BalloonArea):
+                            area.adopt(slot.device.ballooned)
+            self._observers[name].begin(conduct, areas)
+
+    def _fresh(self, name: str) -> tuple[Conduct, list[Area]]:
+        conduct = Conduct(self._memory, name)
+        return conduct, self._areas(conduct)
+
+    def _areas(self, conduct: Conduct) -> list[Area]:
+        return [area(conduct, self._book) for area in AREAS]
+
+
+def guest_book(hart: Hart, memory: GuestMemory, symbols: Symbols) -> Book:
+    """Return a book whose entries have a hart's virtual time, and the call trace of its guest."""
+
+    def where() -> tuple[str, ...]:
+        return tuple(describe_frame(symbols, frame) for frame in backtrace(hart, memory, symbols))
+
+    return Book(lambda: hart.now_ns, where)
