@@ -17,6 +17,7 @@
 #define PG_large 3    /* head of a kmalloc object of whole pages */
 #define PG_offline 4  /* handed over to the hypervisor: its contents must not be touched or saved */
 #define PG_touched 5  /* filled by the shell's touch: private is the key to its contents */
+#define PG_reported 6 /* head of a block that the host knows to be free (with PG_buddy) or is being told of */
 
 struct page {
 	unsigned int flags;
@@ -38,15 +39,21 @@ struct page {
 #define GFP_KERNEL 0u	   /* may use the last free pages */
 #define GFP_USER 1u	   /* leaves min_free_pages() to the kernel: workloads, balloons, images */
 #define __GFP_ZERO 2u
+#define __GFP_NORETRY 4u	/* gives up at once, and asks no shrinker */
+#define __GFP_DIRECT_RECLAIM 8u /* may sleep, and goes on to out_of_memory() */
+#define GFP_HIGHUSER (GFP_USER | __GFP_DIRECT_RECLAIM) /* processes */
 
-/* All return NULL when there is no block; no one sleeps, there is nothing to reclaim. */
+/*
+ * All return NULL when there is no block. Without __GFP_DIRECT_RECLAIM no one sleeps: those who can do without
+ * some memory (shrinker.h) are asked for it, and that is all.
+ */
 struct page *alloc_pages(gfp_t gfp, unsigned int order);
 #define alloc_page(gfp) alloc_pages(gfp, 0)
 void __free_pages(struct page *page, unsigned int order);
 #define __free_page(page) __free_pages(page, 0)
 /*
  * Many single pages at once, through their lru: up to nr of them to the end of a list, returning how many
- * there were; and back, leaving the list empty.
+ * there were, without asking any shrinker; and back, leaving the list empty.
  */
 unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_head *list);
 void free_unref_page_list(struct list_head *list);
@@ -85,6 +92,7 @@ static inline void *page_address(const struct page *page) { return __va(page_to_
 
 static inline bool PageSlab(const struct page *page) { return page->flags & (1u << PG_slab); }
 static inline bool PageOffline(const struct page *page) { return page->flags & (1u << PG_offline); }
+static inline bool PageReported(const struct page *page) { return page->flags & (1u << PG_reported); }
 void __SetPageOffline(struct page *page);
 void __ClearPageOffline(struct page *page);
 
@@ -98,6 +106,16 @@ void walk_free_blocks(void (*fn)(unsigned long pfn, unsigned long nr, void *arg)
 /* The i-th range [*start, *end) of mapped RAM, in ascending order; false when there is none. */
 bool mem_pfn_range(unsigned int i, unsigned long *start, unsigned long *end);
 #define for_each_mem_pfn_range(i, start, end) for (i = 0; mem_pfn_range(i, &(start), &(end)); i++)
+
+/* Poison: what free memory holds (page_poison.c). A value of 4 bytes, all the same. */
+void page_poison_init(void);
+bool page_poisoning_enabled(void);
+u32 page_poison_value(void);
+/* Fill nr pages; check them. Nothing without poisoning. */
+void kernel_poison_pages(struct page *page, unsigned long nr);
+void kernel_unpoison_pages(struct page *page, unsigned long nr);
+/* After an image has taken over: it does not hold free pages, and this machine's hold anything. */
+void clear_or_poison_free_pages(void);
 
 void mem_init(void);
 

@@ -23,7 +23,7 @@ typedef void vq_callback_t(struct virtqueue *vq);
 /* All of them, with a driver or without. */
 extern struct list_head virtio_devices;
 
-/* A queue that a driver asks for; a NULL callback means "no interrupts". */
+/* A queue that a driver asks for; a NULL callback means "no interrupts", a NULL name "not this one". */
 struct virtqueue_info {
 	const char *name;
 	vq_callback_t *callback;
@@ -62,7 +62,8 @@ struct virtio_device {
 };
 
 /*
- * A driver. probe and restore leave the queues ready; DRIVER_OK is the
+ * A driver. validate, before anything is agreed on, clears the features in vdev->features that this
+ * system does not want. probe and restore leave the queues ready; DRIVER_OK is the
  * driver's to set (virtio_device_ready) when it needs the device live inside
  * them, else the core sets it right after.
  *
@@ -85,6 +86,7 @@ struct virtio_driver {
 	u32 device_id;
 	const unsigned int *feature_table;
 	unsigned int feature_table_size;
+	void (*validate)(struct virtio_device *vdev);
 	int (*probe)(struct virtio_device *vdev);
 	void (*config_changed)(struct virtio_device *vdev);
 	int (*freeze)(struct virtio_device *vdev);

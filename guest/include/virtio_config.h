@@ -39,7 +39,7 @@
  * reset:	write 0 and wait until the device reads 0, -ETIMEDOUT after 1 s.
  * get_features: what the device offers.
  * finalize_features: write vdev->features; -EINVAL for a modern device without VERSION_1.
- * find_vqs:	create and enable nvqs queues; on error none is left.
+ * find_vqs:	create and enable nvqs queues, less those without a name (NULL in vqs); on error none is left.
  * del_vqs:	disable and free every queue; the device was reset before.
  * disable_vq_and_reset, enable_vq_after_reset: with RING_RESET, take one queue away from the device and
  *		give it back; -ETIMEDOUT when the device does not let go of it.
@@ -59,6 +59,11 @@ struct virtio_config_ops {
 	int (*disable_vq_and_reset)(struct virtqueue *vq);
 	void (*enable_vq_after_reset)(struct virtqueue *vq);
 };
+
+static inline void __virtio_clear_bit(struct virtio_device *vdev, unsigned int bit)
+{
+	vdev->features &= ~(1ULL << bit);
+}
 
 static inline bool virtio_has_feature(const struct virtio_device *vdev, unsigned int bit)
 {

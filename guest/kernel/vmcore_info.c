@@ -6,6 +6,8 @@
  *
  *	PG_buddy in flags	it heads a free block of 2^order pages; the other pages of the block have no
  *				flags that mean anything
+ *	PG_reported		with PG_buddy: the host knows that the block is free; without it: the head of a free block
+ *				of 2^order pages that the host is being told of, and that is on no list
  *	PG_offline		the driver's books have it in the balloon
  *	PG_slab, PG_large	kmalloc's: small objects; the head of an object of 2^order pages
  *	PG_touched		filled by the shell's touch
@@ -71,6 +73,7 @@ void crash_save_vmcoreinfo_init(void)
 	NUMBER(PG_large);
 	NUMBER(PG_offline);
 	NUMBER(PG_touched);
+	NUMBER(PG_reported);
 
 	SYMBOL(zone);
 	OFFSET(zone, managed_pages);

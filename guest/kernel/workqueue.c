@@ -84,6 +84,55 @@ bool cancel_work_sync(struct workqueue_struct *wq, struct work_struct *work)
 	return waiting;
 }
 
+/* ---- delayed works ---- */
+
+static void delayed_work_timer_fn(struct timer_list *timer)
+{
+	struct delayed_work *dwork = from_timer(dwork, timer, timer);
+
+	queue_work(dwork->wq, &dwork->work);
+}
+
+void INIT_DELAYED_WORK(struct delayed_work *dwork, work_func_t func)
+{
+	INIT_WORK(&dwork->work, func);
+	timer_setup(&dwork->timer, delayed_work_timer_fn);
+}
+
+void mod_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork, unsigned long delay)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	dwork->wq = wq;
+	del_timer(&dwork->timer);
+	if (delay)
+		mod_timer(&dwork->timer, ktime_get_ns() + delay * NSEC_PER_JIFFY);
+	else
+		queue_work(wq, &dwork->work);
+	local_irq_restore(flags);
+}
+
+void queue_delayed_work(struct workqueue_struct *wq, struct delayed_work *dwork, unsigned long delay)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (!timer_pending(&dwork->timer))
+		mod_delayed_work(wq, dwork, delay);
+	local_irq_restore(flags);
+}
+
+/* The work may set its timer once more while we wait for its end. */
+void cancel_delayed_work_sync(struct delayed_work *dwork)
+{
+	do {
+		del_timer(&dwork->timer);
+		if (dwork->wq)
+			cancel_work_sync(dwork->wq, &dwork->work);
+	} while (timer_pending(&dwork->timer) || !list_empty(&dwork->work.entry));
+}
+
 static struct workqueue_struct *alloc_workqueue(const char *name, bool freezable)
 {
 	struct workqueue_struct *wq = kzalloc(sizeof(*wq), GFP_KERNEL);

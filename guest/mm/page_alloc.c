@@ -9,17 +9,21 @@
  * leaves most of mem_map untouched. Memory at and above zone.first_deferred_pfn is free, counted as such,
  * and its struct pages hold nothing. Buddies never lie in different such blocks.
  */
+#include "internal.h"
 #include "memblock.h"
-#include "mm.h"
-#include "spinlock.h"
+#include "oom.h"
+#include "shrinker.h"
 #include "string.h"
+#include "vmstat.h"
 
 struct page *mem_map;
 unsigned long min_low_pfn, max_pfn;
 
 struct zone zone;
 
-static DEFINE_SPINLOCK(zone_lock);
+unsigned long vm_events[NR_VM_EVENT_ITEMS];
+
+DEFINE_SPINLOCK(zone_lock);
 
 static bool page_is_buddy(unsigned long pfn, unsigned int order)
 {
@@ -41,7 +45,8 @@ static void del_from_free_list(struct page *page)
 	list_del(&page->lru);
 }
 
-static void free_one_block(unsigned long pfn, unsigned int order)
+/* Merges; returns the block that it has become part of. */
+static struct page *free_one_block(unsigned long pfn, unsigned int order)
 {
 	while (order < MAX_ORDER) {
 		unsigned long buddy = pfn ^ (1UL << order);
@@ -53,6 +58,7 @@ static void free_one_block(unsigned long pfn, unsigned int order)
 		order++;
 	}
 	add_to_free_list(pfn_to_page(pfn), order);
+	return pfn_to_page(pfn);
 }
 
 static void free_range(unsigned long pfn, unsigned long end)
@@ -83,6 +89,7 @@ static bool init_deferred_block(void)
 		pfn = min(PFN_DOWN(stop), end);
 		for (unsigned long i = PFN_DOWN(start); i < pfn; i++)
 			pfn_to_page(i)->flags = 0;
+		kernel_poison_pages(pfn_to_page(PFN_DOWN(start)), pfn - PFN_DOWN(start));
 		free_range(PFN_DOWN(start), pfn);
 	}
 	return true;
@@ -115,13 +122,11 @@ static unsigned long available_pages(gfp_t gfp)
 	return zone.free_pages > keep ? zone.free_pages - keep : 0;
 }
 
-struct page *alloc_pages(gfp_t gfp, unsigned int order)
+static struct page *get_page_from_freelist(gfp_t gfp, unsigned int order)
 {
 	struct page *page = NULL;
 	unsigned long flags;
 
-	if (order > MAX_ORDER)
-		return NULL;
 	spin_lock_irqsave(&zone_lock, flags);
 	if (available_pages(gfp) >= 1UL << order)
 		page = take_block(order);
@@ -130,7 +135,42 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 		zone.free_pages -= 1UL << order;
 	}
 	spin_unlock_irqrestore(&zone_lock, flags);
-	if (page && gfp & __GFP_ZERO)
+	return page;
+}
+
+/* First what costs others nothing, then, for those who may wait, what it takes. */
+static struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order)
+{
+	unsigned long reclaimed;
+	struct page *page;
+
+	if (gfp & __GFP_NORETRY)
+		return NULL;
+	count_vm_event(ALLOCSTALL);
+	do {
+		count_vm_events(PGSCAN_DIRECT, 1UL << order);
+		reclaimed = shrink_slab(1UL << order);
+		count_vm_events(PGSTEAL_DIRECT, reclaimed);
+		page = get_page_from_freelist(gfp, order);
+	} while (!page && reclaimed);
+	while (!page && gfp & __GFP_DIRECT_RECLAIM && out_of_memory())
+		page = get_page_from_freelist(gfp, order);
+	return page;
+}
+
+struct page *alloc_pages(gfp_t gfp, unsigned int order)
+{
+	struct page *page;
+
+	if (order > MAX_ORDER)
+		return NULL;
+	page = get_page_from_freelist(gfp, order);
+	if (!page)
+		page = alloc_pages_slowpath(gfp, order);
+	if (!page)
+		return NULL;
+	kernel_unpoison_pages(page, 1UL << order);
+	if (gfp & __GFP_ZERO)
 		memset(page_address(page), 0, PAGE_SIZE << order);
 	return page;
 }
@@ -154,6 +194,7 @@ unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_hea
 			order--;
 			continue;
 		}
+		kernel_unpoison_pages(page, 1UL << order);
 		for (unsigned long i = 0; i < 1UL << order; i++) {
 			page[i].order = 0;
 			list_add_tail(&page[i].lru, list);
@@ -165,23 +206,30 @@ unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_hea
 	return nr;
 }
 
-/* A block of ours, whole, aligned, and neither free already nor with the host; zone_lock is held. */
-static void free_block(struct page *page, unsigned int order)
+/* A block of ours, whole, aligned, and neither free already nor with the host. */
+static void free_pages_prepare(struct page *page, unsigned int order)
 {
 	unsigned long pfn = page_to_pfn(page);
 
 	BUG_ON(!pfn_valid(pfn) || pfn >= zone.first_deferred_pfn || order > MAX_ORDER || !IS_ALIGNED(pfn, 1UL << order));
 	BUG_ON(page->flags);
-	free_one_block(pfn, order);
+	kernel_poison_pages(page, 1UL << order);
+}
+
+/* zone_lock is held. */
+static struct page *free_block(struct page *page, unsigned int order)
+{
 	zone.free_pages += 1UL << order;
+	return free_one_block(page_to_pfn(page), order);
 }
 
 void __free_pages(struct page *page, unsigned int order)
 {
 	unsigned long flags;
 
+	free_pages_prepare(page, order);
 	spin_lock_irqsave(&zone_lock, flags);
-	free_block(page, order);
+	page_reporting_notify_free(free_block(page, order)->order);
 	spin_unlock_irqrestore(&zone_lock, flags);
 }
 
@@ -190,11 +238,37 @@ void free_unref_page_list(struct list_head *list)
 	struct page *page, *next;
 	unsigned long flags;
 
+	list_for_each_entry(page, list, lru)
+		free_pages_prepare(page, 0);
 	spin_lock_irqsave(&zone_lock, flags);
 	list_for_each_entry_safe(page, next, list, lru)
-		free_block(page, 0);
+		page_reporting_notify_free(free_block(page, 0)->order);
 	spin_unlock_irqrestore(&zone_lock, flags);
 	INIT_LIST_HEAD(list);
+}
+
+/* ---- for page reporting ---- */
+
+void __isolate_free_page(struct page *page)
+{
+	unsigned int order = page->order;
+
+	del_from_free_list(page);
+	page->flags = 1u << PG_reported;
+	zone.free_pages -= 1UL << order;
+}
+
+/* A buddy may have been freed meanwhile: then the two are one block, of which not all was reported. */
+void __putback_isolated_page(struct page *page, bool reported)
+{
+	unsigned int order = page->order;
+	struct page *block;
+
+	page->flags = 0;
+	block = free_block(page, order);
+	list_move_tail(&block->lru, &zone.free_area[block->order]);
+	if (reported && block->order == order)
+		block->flags |= 1u << PG_reported;
 }
 
 void *__get_free_pages(gfp_t gfp, unsigned int order)
@@ -270,6 +344,7 @@ void mem_init(void)
 	const struct memblock_region *last = &memblock_memory.regions[memblock_memory.cnt - 1];
 	phys_addr_t start, end;
 
+	page_poison_init();
 	min_low_pfn = PFN_DOWN(memblock_memory.regions[0].base);
 	max_pfn = PFN_DOWN(last->base + last->size);
 	zone.first_deferred_pfn = min_low_pfn;

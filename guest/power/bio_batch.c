@@ -7,6 +7,7 @@
 #include "irqflags.h"
 #include "power.h"
 #include "slab.h"
+#include "vmstat.h"
 #include "wait.h"
 
 #define BATCH_BIOS 8
@@ -97,6 +98,7 @@ void bio_batch_add(struct bio_batch *batch, u64 page, phys_addr_t addr)
 		bio_add_page(batch->open, addr, PAGE_SIZE);
 	}
 	batch->open_bytes += PAGE_SIZE;
+	count_vm_event(batch->op == REQ_OP_WRITE ? PSWPOUT : PSWPIN);
 	batch->next_page = page + 1;
 }
 

@@ -33,6 +33,8 @@ static int create_image(const struct hibernation_carrier *carrier)
 	local_irq_disable();
 	syscore_suspend();
 	ret = swsusp_arch_suspend(carrier->capture);
+	if (ret == SWSUSP_RESUMED)
+		clear_or_poison_free_pages();
 	syscore_resume();
 	local_irq_enable();
 	return ret;

@@ -16,6 +16,7 @@
 #include "bitmap.h"
 #include "plant.h"
 #include "power.h"
+#include "shrinker.h"
 #include "string.h"
 
 /* What may be allocated between counting and copying, devices' queues above all. */
@@ -121,6 +122,8 @@ int swsusp_preallocate(void)
 	int err;
 
 	pr_info("PM: hibernation: Preallocating image memory\n");
+	/* What others hold and could do without is not worth saving. */
+	shrink_slab(~0UL);
 	orig_bm = pfn_bitmap_alloc();
 	zero_bm = pfn_bitmap_alloc();
 	copy_bm = pfn_bitmap_alloc();

@@ -38,19 +38,8 @@ static int e0_freeze(struct virtio_balloon *vb)
 }
 
 /*
- * The balloon stays inflated: the host still has the pages. The seed's kthread looked at the target
- * again whenever the freezer let it go; so does the work.
- */
-static int e0_thaw(struct virtio_balloon *vb)
-{
-	int err = virtballoon_init_vqs(vb);
-
-	if (!err)
-		virtballoon_queue_update(vb);
-	return err;
-}
-
-/*
+ * On the same machine the balloon stays inflated: the host still has the pages. The seed's kthread looked at the
+ * target again whenever the freezer let it go; so does the work (virtballoon_bring_back()). On another one:
  * "We empty the list of pages that were previously given off to the host, add the appropriate number
  * of pages to the totalram_pages counter, reset the num_pages counter to 0, and all is fine." It
  * was not: nobody frees the pages. Found a month later (4eb05d562e) and kept here as it was.
@@ -65,7 +54,7 @@ static int e0_restore(struct virtio_balloon *vb)
 		adjust_managed_page_count(page, 1);
 	}
 	vb->num_pages = 0;
-	return e0_thaw(vb);
+	return virtballoon_bring_back(vb);
 }
 
 /* ---- e1: 4eb05d562e, "virtio: balloon: leak / fill balloon across S4", February 2012 ---- */
@@ -104,6 +93,7 @@ static int e1_restore(struct virtio_balloon *vb)
 	if (diff > 0 && fill_balloon(vb, diff) == -ETIMEDOUT)
 		pr_warn("virtio_balloon %s: device does not answer before DRIVER_OK\n", vb->vdev->name);
 	update_balloon_size(vb);
+	virtballoon_ready(vb);
 	virtballoon_queue_update(vb);
 	return 0;
 }
@@ -117,7 +107,7 @@ static int e3_restore(struct virtio_balloon *vb)
 
 	if (err)
 		return err;
-	virtio_device_ready(vb->vdev);
+	virtballoon_ready(vb);
 	if (towards_target(vb))
 		virtballoon_queue_update(vb);
 	update_balloon_size(vb);
@@ -127,8 +117,10 @@ static int e3_restore(struct virtio_balloon *vb)
 /*
  * ---- e4: today's driver (2026) ----
  *
- * What ten years added to these callbacks belongs to features that this driver does not have: statistics,
- * free page hints. For the rest, e3's are today's.
+ * The callbacks are e3's. What ten years added belongs to features that the driver did not have then, and is done
+ * where the device comes and goes (virtio_balloon.c): hinted pages are returned, reports end before the queues go,
+ * and poison_val is written anew. Linux forgets the last two: a reset zeroes poison_val, and a report that is
+ * due after the freeze finds a queue that is not there.
  */
 
 /*
@@ -150,30 +142,37 @@ static int discard_restore(struct virtio_balloon *vb)
 	if (PLANTED(PLANT_READ_STALE) && !list_empty(&vb->pages))
 		pr_debug("%lx\n", *(unsigned long *)page_address(virtballoon_first_page(vb)));
 	release_pages_balloon(vb, &vb->pages);
-	return e0_thaw(vb);
+	return virtballoon_bring_back(vb);
 }
 
 /* ---- the table ---- */
 
+#define FEATURES_2012 (1 << VIRTIO_BALLOON_F_MUST_TELL_HOST | 1 << VIRTIO_BALLOON_F_STATS_VQ)
+#define FEATURES_2016 (FEATURES_2012 | 1 << VIRTIO_BALLOON_F_DEFLATE_ON_OOM)
+#define FEATURES_TODAY VIRTIO_BALLOON_FEATURES
+
 /* The first row is the default. */
 static const struct balloon_pm_ops balloon_policies[] = {
-	/* name, commit, freeze, quiesce, thaw, restore */
-	{ "e4", "4eb05d562e", e1_freeze, e1_freeze, e3_restore, e3_restore },
-	{ "e3", "fad7b7b27b", e1_freeze, e1_freeze, e3_restore, e3_restore },
-	{ "e1", "4eb05d562e", e1_freeze, e1_freeze, e1_restore, e1_restore },
-	{ "e0", "e562966dba", e0_freeze, e0_freeze, e0_thaw, e0_restore },
-	{ "none", "before e562966dba", NULL, NULL, NULL, NULL },
-	{ "discard", "what e562966dba meant", e0_freeze, e1_freeze, e0_thaw, discard_restore },
+	/* name, commit, features, freeze, quiesce, thaw, restore */
+	{ "e4", "4eb05d562e", FEATURES_TODAY, e1_freeze, e1_freeze, e3_restore, e3_restore },
+	{ "e3", "fad7b7b27b", FEATURES_2016, e1_freeze, e1_freeze, e3_restore, e3_restore },
+	{ "e1", "4eb05d562e", FEATURES_2012, e1_freeze, e1_freeze, e1_restore, e1_restore },
+	{ "e0", "e562966dba", FEATURES_2012, e0_freeze, e0_freeze, virtballoon_bring_back, e0_restore },
+	{ "none", "before e562966dba", FEATURES_2012, NULL, NULL, NULL, NULL },
+	{ "discard", "what e562966dba meant", FEATURES_TODAY, e0_freeze, e1_freeze, virtballoon_bring_back, discard_restore },
 };
 
 const struct balloon_pm_ops *balloon_pm_select(void)
 {
 	const char *name = get_bootarg("balloon.policy");
+	static const struct balloon_pm_ops *selected;
 
+	if (selected)
+		return selected;
 	for (unsigned int i = 0; name && i < ARRAY_SIZE(balloon_policies); i++)
 		if (!strcmp(balloon_policies[i].name, name))
-			return &balloon_policies[i];
+			return selected = &balloon_policies[i];
 	if (name)
 		pr_warn("virtio_balloon: no policy \"%s\", using %s\n", name, balloon_policies[0].name);
-	return &balloon_policies[0];
+	return selected = &balloon_policies[0];
 }

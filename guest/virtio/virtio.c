@@ -246,6 +246,8 @@ int register_virtio_device(struct virtio_device *vdev)
 
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_DRIVER);
 	vdev->features = virtio_negotiate(vdev, vdev->driver);
+	if (vdev->driver->validate)
+		vdev->driver->validate(vdev);
 	err = virtio_bring_up(vdev, vdev->driver->probe);
 	if (err) {
 		pr_err("%s %s: probe failed with error %d\n", vdev->driver->name, vdev->name, err);

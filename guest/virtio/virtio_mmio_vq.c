@@ -159,6 +159,9 @@ int vm_find_vqs(struct virtio_device *vdev, unsigned int nvqs, struct virtqueue 
 	if (err)
 		return err;
 	for (unsigned int i = 0; i < nvqs; i++) {
+		vqs[i] = NULL;
+		if (!vqs_info[i].name)
+			continue;
 		vqs[i] = vm_setup_vq(vdev, i, &vqs_info[i]);
 		if (IS_ERR(vqs[i])) {
 			err = PTR_ERR(vqs[i]);

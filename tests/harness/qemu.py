@@ -18,6 +18,7 @@ class Qemu(QemuProcess):
         append: kernel command line.
         disk: raw image behind virtio-blk in slot 0, or None for no disk.
         balloon: whether there is a virtio-balloon, in slot 1.
+        balloon_options: the device's options, each with a comma before it.
         legacy: whether the slots have the legacy interface.
         icount: value of `-icount`, for runs in virtual time; None runs in real time.
         paused: stand still until QMP's `cont`.
@@ -35,6 +36,7 @@ class Qemu(QemuProcess):
         append: str = "",
         disk: Path | None = None,
         balloon: bool = True,
+        balloon_options: str = "",
         legacy: bool = False,
         icount: str | None = None,
         paused: bool = False,
@@ -46,7 +48,8 @@ class Qemu(QemuProcess):
             arguments += ["-drive", f"if=none,id=disk,format=raw,file={str(disk).replace(',', ',,')}"]
             arguments += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
         if balloon:
-            arguments += ["-device", "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1"]
+            device = "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1"
+            arguments += ["-device", device + balloon_options]
         if legacy:
             arguments += ["-global", "virtio-mmio.force-legacy=true"]
         if icount is not None:
