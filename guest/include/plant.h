@@ -41,13 +41,16 @@
 #define __planted(value) __plant_paste(value)
 #define PLANTED(flag) __planted(flag)
 
-/* The first time only. */
-#define PLANTED_ONCE(flag)                                                                        \
-	(PLANTED(flag) && ({                                                                      \
+#define __plant_first_time                                                                        \
+	({                                                                                        \
 		static bool _done;                                                                \
 		bool _first = !_done;                                                             \
 		_done = true;                                                                     \
 		_first;                                                                           \
-	}))
+	})
+
+/* The first time only, and all others. */
+#define PLANTED_ONCE(flag) (PLANTED(flag) && __plant_first_time)
+#define PLANTED_AGAIN(flag) (PLANTED(flag) && !__plant_first_time)
 
 #endif

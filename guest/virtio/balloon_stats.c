@@ -80,7 +80,7 @@ static void balloon_stats_init(struct virtio_balloon *vb)
 
 static noinline void balloon_stats_prepare(struct virtio_balloon *vb)
 {
-	if (PLANTED(PLANT_STATS_NOT_REPRIMED) && !PLANTED_ONCE(PLANT_STATS_NOT_REPRIMED))
+	if (PLANTED_AGAIN(PLANT_STATS_NOT_REPRIMED))
 		return;
 	add_stats(vb);
 }
