@@ -43,7 +43,7 @@ def silence(guest: Guest) -> Iterator[None]:
     """The device answers nothing and forgets who called; afterwards it works, but only when it is called."""
     balloon = balloon_of(guest)
     working_handlers = balloon.handlers
-    balloon.handlers = (deaf, deaf)
+    balloon.handlers = (deaf,) * len(working_handlers)
     yield
     balloon.handlers = working_handlers
 

@@ -13,7 +13,7 @@ def silent_balloon(world: World) -> None:
     """No used buffer at freeze: who needs one reports a timeout, thaws with nothing lost, sleeps later."""
     run = world.start(touch=2000, target=TARGET)
     answering = run.balloon.handlers
-    run.balloon.handlers = (_deaf, _deaf)
+    run.balloon.handlers = (_deaf,) * len(answering)
     if world.era.deflates_at_freeze:
         run.hibernate_fails(-errno.ETIMEDOUT)
         world.check(run.said("no answer to deflate"), "the guest does not say who is silent")
