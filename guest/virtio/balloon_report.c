@@ -13,8 +13,6 @@ static noinline int virtballoon_free_page_report(struct page_reporting_dev_info 
 	struct virtqueue *vq = vb->vqs[VIRTIO_BALLOON_VQ_REPORTING];
 	int err;
 
-	if (PLANTED(PLANT_REPORT_TOO_LONG))
-		sgl[nents - 1].length += PAGE_SIZE;
 	err = virtqueue_add_inbuf(vq, sgl, nents, vb);
 	if (!err)
 		virtqueue_kick(vq);
