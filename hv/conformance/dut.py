@@ -42,6 +42,9 @@ class Dut(ABC):
     devices: ClassVar[tuple[str, ...]] = tuple(DEVICES)
     interfaces: ClassVar[tuple[str, ...]] = INTERFACES
 
+    def __repr__(self) -> str:
+        return type(self).__name__
+
     @abstractmethod
     def read(self, offset: int, size: int) -> int:
         """Load from the register at `offset`; the configuration space begins at 0x100.

@@ -21,9 +21,8 @@ from devices.virtio.balloon import ALL_FEATURES, Balloon
 from devices.virtio.block import Block
 from devices.virtio.console import VirtioConsole
 from devices.virtio.rng import Rng
-from hv.conformance.ours import Wire
+from hv.conformance.ours import Slot, Wire
 from tests.harness.timer import StoppedTimer
-from tests.harness.virtio_driver import Slot
 
 
 class Device(MmioDevice, Stateful, Protocol):

@@ -13,7 +13,10 @@ from devices.state import StateError
 from devices.virtio.balloon import Balloon, BalloonAnomalies
 from devices.virtio.constants import VIRTIO_MMIO_CONFIG, VIRTIO_MMIO_CONFIG_GENERATION, VIRTIO_MMIO_INT_CONFIG
 from devices.virtio.kernels import MAX_PFNS
-from tests.harness.virtio_driver import RAM_BASE, RAM_SIZE, Buffer, Driver, Slot
+from hv.conformance.dut import RAM_BASE, RAM_SIZE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 INFLATE, DEFLATE = 0, 1
 PAGE = 4096

@@ -8,7 +8,10 @@ from devices.errors import DeviceError
 from devices.virtio.balloon import ALL_FEATURES, DEFAULT_FEATURES, Balloon, BalloonQueue
 from devices.virtio.balloon.features import FEATURE_BITS
 from devices.virtio.constants import VIRTIO_MMIO_CONFIG
-from tests.harness.virtio_driver import S_DRIVER_OK, Buffer, Driver, Slot
+from hv.conformance.driver import S_DRIVER_OK
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 STATS, FREE_PAGE, REPORTING = BalloonQueue.STATS, BalloonQueue.FREE_PAGE, BalloonQueue.REPORTING
 CMD_ID, POISON_VAL = 8, 12

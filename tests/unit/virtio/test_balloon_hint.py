@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.virtio.balloon import Balloon, BalloonAnomalies, HintState
-from tests.harness.virtio_driver import RAM_BASE, Buffer, Driver, Slot
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 FREE_PAGE = 3
 F_HINT = 1 << 3

@@ -4,7 +4,10 @@ import pytest
 
 from devices.virtio.balloon import ALL_FEATURES, Balloon, BalloonAnomalies
 from devices.virtio.constants import VIRTIO_MMIO_CONFIG
-from tests.harness.virtio_driver import S_DRIVER_OK, Buffer, Driver, Slot
+from hv.conformance.driver import S_DRIVER_OK
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 REPORTING = 4
 F_POISON, F_REPORTING = 1 << 4, 1 << 5

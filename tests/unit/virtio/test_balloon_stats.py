@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 
 from devices.virtio.balloon import Balloon, BalloonAnomalies
 from devices.virtio.balloon.stats import STATISTICS, parse_statistics
-from tests.harness.virtio_driver import Buffer, Driver, Slot
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 STATS = 2
 F_STATS = 1 << 1

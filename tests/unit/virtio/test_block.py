@@ -24,7 +24,10 @@ from devices.virtio.constants import (
     VIRTIO_BLK_T_OUT,
     VIRTIO_RING_F_INDIRECT_DESC,
 )
-from tests.harness.virtio_driver import RAM_BASE, Buffer, Driver, Slot
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 SECTORS = 16
 DISK = bytes(range(256)) * 2 * SECTORS

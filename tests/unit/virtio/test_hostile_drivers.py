@@ -24,8 +24,9 @@ from devices.virtio.constants import (
     VIRTIO_RING_F_EVENT_IDX,
     VIRTIO_RING_F_INDIRECT_DESC,
 )
-from hv.conformance.driver import S_LEGACY_OK
-from tests.harness.virtio_driver import F_VERSION_1, S_DRIVER_OK, Driver, Slot
+from hv.conformance.driver import F_VERSION_1, S_DRIVER_OK, S_LEGACY_OK
+from hv.conformance.ours import Slot
+from tests.harness.virtio_driver import Driver
 from tests.kernels import rings
 
 U64 = (1 << 64) - 1

@@ -16,7 +16,10 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_QUEUE_NOTIFY,
     VIRTIO_RING_F_EVENT_IDX,
 )
-from tests.harness.virtio_driver import RAM_BASE, Buffer, Driver, Ring, Slot
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer, Ring
+from tests.harness.virtio_driver import Driver
 
 IN_ORDER = 1 << VIRTIO_F_IN_ORDER
 EVENT_IDX = 1 << VIRTIO_RING_F_EVENT_IDX

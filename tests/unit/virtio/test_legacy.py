@@ -37,7 +37,11 @@ from devices.virtio.constants import (
 from devices.virtio.device import VirtioDevice
 from devices.virtio.empty import EmptySlot
 from devices.virtio.queue import QueueLayout
-from tests.harness.virtio_driver import RAM_BASE, RAM_SIZE, S_DRIVER, Buffer, Driver, Ring, Slot
+from hv.conformance.driver import S_DRIVER
+from hv.conformance.dut import RAM_BASE, RAM_SIZE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer, Ring
+from tests.harness.virtio_driver import Driver
 
 EVENT_IDX = 1 << VIRTIO_RING_F_EVENT_IDX
 INDIRECT_DESC = 1 << VIRTIO_RING_F_INDIRECT_DESC

@@ -39,16 +39,11 @@ from devices.virtio.constants import (
     VIRTIO_RING_F_EVENT_IDX,
     VIRTIO_RING_F_INDIRECT_DESC,
 )
-from tests.harness.virtio_driver import (
-    F_VERSION_1,
-    RAM_BASE,
-    S_DRIVER,
-    S_DRIVER_OK,
-    S_FEATURES_OK,
-    Buffer,
-    Driver,
-    Slot,
-)
+from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_DRIVER_OK, S_FEATURES_OK
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 OFFERED_BY_ALL = F_VERSION_1 | sum(
     1 << bit

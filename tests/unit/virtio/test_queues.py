@@ -25,17 +25,11 @@ from devices.virtio.constants import (
     VIRTIO_RING_F_INDIRECT_DESC,
     VRING_DESC_F_WRITE,
 )
-from tests.harness.virtio_driver import (
-    F_VERSION_1,
-    RAM_BASE,
-    RAM_SIZE,
-    S_DRIVER_OK,
-    S_FEATURES_OK,
-    Buffer,
-    Driver,
-    Ring,
-    Slot,
-)
+from hv.conformance.driver import F_VERSION_1, S_DRIVER_OK, S_FEATURES_OK
+from hv.conformance.dut import RAM_BASE, RAM_SIZE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer, Ring
+from tests.harness.virtio_driver import Driver
 
 EVENT_IDX = 1 << VIRTIO_RING_F_EVENT_IDX
 INDIRECT_DESC = 1 << VIRTIO_RING_F_INDIRECT_DESC

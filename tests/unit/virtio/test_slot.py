@@ -8,7 +8,7 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_STATUS,
 )
 from devices.virtio.empty import EmptySlot
-from tests.harness.virtio_driver import Slot
+from hv.conformance.ours import Slot
 
 
 class _Witness:

@@ -19,16 +19,11 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_QUEUE_SEL,
     VIRTIO_MMIO_STATUS,
 )
-from tests.harness.virtio_driver import (
-    F_VERSION_1,
-    RAM_BASE,
-    S_DRIVER,
-    S_DRIVER_OK,
-    S_FEATURES_OK,
-    Buffer,
-    Driver,
-    Slot,
-)
+from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_DRIVER_OK, S_FEATURES_OK
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 F_SUSPEND = 1 << VIRTIO_F_SUSPEND
 S_SUSPEND = VIRTIO_CONFIG_S_SUSPEND
