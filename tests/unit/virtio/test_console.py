@@ -4,7 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.virtio.console import INPUT_MAX, VirtioConsole
-from tests.harness.virtio_driver import RAM_BASE, Buffer, Driver, Slot
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 RECEIVEQ, TRANSMITQ = 0, 1
 ROOM = 0x1000

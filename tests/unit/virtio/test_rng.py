@@ -4,7 +4,10 @@ import pytest
 
 from devices.state import StateError
 from devices.virtio.rng import ANSWER_MAX, Rng
-from tests.harness.virtio_driver import RAM_BASE, Buffer, Driver, Slot
+from hv.conformance.dut import RAM_BASE
+from hv.conformance.ours import Slot
+from hv.conformance.ring import Buffer
+from tests.harness.virtio_driver import Driver
 
 
 class Source:
