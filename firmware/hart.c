@@ -48,6 +48,8 @@ void hart_init(void)
 	csr_write(medeleg, DELEGATED_EXCEPTIONS);
 	csr_write(mideleg, SUPERVISOR_INTERRUPTS);
 	csr_write(mcounteren, MCOUNTEREN_CY | MCOUNTEREN_TM | MCOUNTEREN_IR);
+	/* Linux leaves this one to the firmware, and lets programs read time (vDSO). */
+	csr_write(scounteren, MCOUNTEREN_CY | MCOUNTEREN_TM | MCOUNTEREN_IR);
 
 	/* What the device tree's ISA string may promise to S-mode, beyond the base. */
 	hart_has_sstc = csr_try_write(CSR_STIMECMP, ~0UL);
