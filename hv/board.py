@@ -35,6 +35,8 @@ RTC = Region(0x10_1000, 0x1000, irq=11)
 CLINT = Region(0x200_0000, 0x1_0000)
 PLIC = Region(0xC00_0000, 0x60_0000)
 UART = Region(0x1000_0000, 0x100, irq=10)
+GPIO = Region(0x1006_0000, 0x1000, irq=12)
+"""Our addition to the board, at the place it has on SiFive's: one pin, the power button."""
 
 VIRTIO_SLOTS = tuple(Region(0x1000_1000 + 0x1000 * slot, 0x1000, irq=1 + slot) for slot in range(8))
 """The eight virtio-mmio windows; slot i has irq 1 + i."""

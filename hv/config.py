@@ -1,6 +1,8 @@
 """What a machine is made of: what the command line fills in and `hv.machine` builds from."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from devices.virtio.backends import BlockBackend
@@ -79,6 +81,21 @@ class MachineConfig:
     monitor: bool = False
 
 
+def moved(disks: tuple[Disk, ...], paths: Sequence[Path]) -> tuple[Disk, ...]:
+    """Return disks where they are now: all of them, in their order; empty for where they were.
+
+    Raises:
+        ConfigError: they are more, or fewer.
+    """
+    if not paths:
+        return disks
+    if len(paths) != len(disks):
+        raise ConfigError(
+            f"{len(paths)} times --disk: the machine has {len(disks)}; give all of them or none"
+        )
+    return tuple(replace(disk, path=path) for disk, path in zip(disks, paths, strict=True))
+
+
 def plan(config: MachineConfig) -> BootPlan:
     """Read a machine's images and lay them out, without building the machine.
 
@@ -101,3 +118,28 @@ def plan(config: MachineConfig) -> BootPlan:
         config.append,
         platform_sleep=config.platform_sleep,
     )
+
+
+def check_place(path: Path, config: MachineConfig, what: str = "host image") -> None:
+    """Find out before the guest runs whether its image can be written, not when all it did hangs on it.
+
+    Args:
+        path: where the image will be.
+        config: the machine, none of whose own files the image may replace.
+        what: what is to be there, for the message.
+
+    Raises:
+        ConfigError: it cannot, or must not, be there.
+    """
+    ours = [config.bios, config.kernel, config.initrd, *(disk.path for disk in config.disks)]
+    try:
+        if not path.parent.is_dir():
+            raise ConfigError(f"{what} {path}: {path.parent} is not a folder; make it first")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise ConfigError(f"{what} {path}: its folder cannot be written to; choose another place")
+        if path.exists() and not path.is_file():
+            raise ConfigError(f"{what} {path}: not a regular file; choose another name")
+        if any(file and file.exists() and path.exists() and path.samefile(file) for file in ours):
+            raise ConfigError(f"{what} {path}: that is a file of the machine itself; choose another name")
+    except OSError as error:
+        raise ConfigError(f"{what} {path}: {error.strerror}; choose another place") from None

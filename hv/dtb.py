@@ -5,6 +5,7 @@ It is QEMU's tree for `-machine virt` (names, compatibles, phandles), less the d
 - `#address-cells` in the hart's interrupt controller, without which dtc warns;
 - the `riscv,isa-base` and `riscv,isa-extensions` that replace `riscv,isa` in newer kernels;
 - `/reserved-memory`, without which a hibernating kernel saves the firmware's memory, and faults (PMP);
+- a power button: `gpio-keys` on the only pin of a `sifive,gpio0`, as QEMU's `virt` for Arm has one;
 - `thawvisor,platform-sleep`, the register that asks the platform to keep RAM and switch off. It lies inside
   the test finisher's window, so its node is a subnode of the finisher's, with addresses passed through
   unchanged.
@@ -21,6 +22,11 @@ from hv.fdt import DeviceTree, Node, cells, text, wide
 
 CPU_PHANDLE, INTC_PHANDLE, PLIC_PHANDLE, TEST_PHANDLE = 1, 2, 3, 4
 """The numbers that QEMU gives the four nodes that others point at."""
+
+GPIO_PHANDLE = 5
+
+KEY_POWER = 116
+"""Linux, `uapi/linux/input-event-codes.h`."""
 
 IRQ_M_SOFT, IRQ_M_TIMER, IRQ_S_EXT, IRQ_M_EXT = 3, 7, 9, 11
 """Interrupt numbers of the hart (privileged spec, table of mcause), as `riscv,cpu-intc` counts them."""
@@ -51,6 +57,7 @@ def board_tree(
         "cpus": _cpus(),
         "poweroff": _syscon("syscon-poweroff", board.FINISHER_PASS),
         "reboot": _syscon("syscon-reboot", board.FINISHER_RESET),
+        "gpio-keys": _power_button(),
         "soc": _soc(platform_sleep),
     }
     identity = {"compatible": text("riscv-virtio"), "model": text("riscv-virtio,thawvisor")}
@@ -118,6 +125,12 @@ def _syscon(compatible: str, value: int) -> Node:
     return Node({"compatible": text(compatible)} | properties)
 
 
+def _power_button() -> Node:
+    """Return a node that says: the pin, when it is high, is a key (`gpio-keys`)."""
+    key = {"label": text("Power Button"), "linux,code": cells(KEY_POWER), "gpios": cells(GPIO_PHANDLE, 0, 0)}
+    return Node({"compatible": text("gpio-keys")}, {"poweroff": Node(key)})
+
+
 def _device(region: Region, *compatible: str) -> Node:
     node = Node({"compatible": text(*compatible), "reg": _reg(region)})
     if region.irq:
@@ -147,12 +160,23 @@ def _soc(platform_sleep: bool) -> Node:
     uart = _device(board.UART, "ns16550a")
     uart.properties["clock-frequency"] = cells(board.UART_CLOCK_HZ)
 
+    gpio = _device(board.GPIO, "sifive,gpio0")
+    gpio.properties |= {
+        "phandle": cells(GPIO_PHANDLE),
+        "gpio-controller": b"",
+        "#gpio-cells": cells(2),
+        "#address-cells": cells(0),
+        "interrupt-controller": b"",
+        "#interrupt-cells": cells(2),
+    }
+
     children = {
         _unit("test", board.TEST): test,
         _unit("rtc", board.RTC): _device(board.RTC, "google,goldfish-rtc"),
         _unit("clint", board.CLINT): clint,
         _unit("plic", board.PLIC): plic,
         _unit("serial", board.UART): uart,
+        _unit("gpio", board.GPIO): gpio,
     }
     children |= {_unit("virtio_mmio", slot): _device(slot, "virtio,mmio") for slot in board.VIRTIO_SLOTS}
     return Node(_addressing(2, 2) | {"compatible": text("simple-bus"), "ranges": b""}, children)

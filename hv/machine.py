@@ -17,6 +17,7 @@ from typing import Self
 from devices.clint import Clint
 from devices.errors import DeviceError
 from devices.forked_memory import ForkedMemory
+from devices.gpio import SifiveGpio
 from devices.memory import GuestMemory, GuestMemoryError
 from devices.plic import Plic
 from devices.power import Power, PowerAction, PowerRequest
@@ -56,6 +57,9 @@ from hv.symbols import Symbols
 SIGNALS_NS = 100_000_000
 """Virtual time after which a run looks for signals: Ctrl-C must end it, however busy the guest is."""
 
+
+POWER_BUTTON_NS = 100_000_000
+"""How long the power button is held: longer than a driver takes a press for a bounce (QEMU's `gpio-key`)."""
 
 _STOPS = {
     HartStop.BUDGET: StopReason.BUDGET,
@@ -195,6 +199,11 @@ class Machine:
             action: called between two instructions; what it raises comes out of `run`.
         """
         self._agenda.enter(ns, action)
+
+    def press_power_button(self) -> None:
+        """Press the power button now, and soon let it go; what comes of it is the guest's business."""
+        self._gpio.set_level(True)
+        self.at(self.now_ns + POWER_BUTTON_NS, lambda: self._gpio.set_level(False))
 
     def _next_due_ns(self) -> int | None:
         """When the host has to do something of its own accord."""
@@ -353,12 +362,14 @@ class Machine:
         self.serial = Terminal(self.console, self.uart.receive)
         rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns, hart.request_stop)
         self._timed.insert(0, rtc)
+        self._gpio = SifiveGpio(plic.line(board.GPIO.irq))
         clint = Clint(hart, _HartLine(hart, MSIP))
         bus.attach("test finisher", board.TEST, Power(self._request))
         bus.attach("RTC", board.RTC, rtc)
         bus.attach("CLINT", board.CLINT, clint)
         bus.attach("PLIC", board.PLIC, plic)
         bus.attach("UART", board.UART, self.uart)
+        bus.attach("GPIO", board.GPIO, self._gpio)
         interface = LegacyMmio if self.config.legacy_virtio else VirtioMmio
         self._places = assign([*self._virtio()])
         for name, device, slot in self._places:
@@ -373,7 +384,8 @@ class Machine:
                 empty = self._on_bus[f"slot {number} (empty)"] = EmptySlot(interface.interface)
                 bus.attach("empty slot", region, empty)
         # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
-        self._parts |= {"rtc": rtc, "uart": self.uart, "clint": clint, "plic": plic, "hart": hart}
+        self._parts |= {"rtc": rtc, "uart": self.uart, "gpio": self._gpio}
+        self._parts |= {"clint": clint, "plic": plic, "hart": hart}
         self._parts["console"] = self.console
         if self.channel is not None:
             self._parts["channel"] = self.channel.console

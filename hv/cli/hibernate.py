@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
-from hv.cli.options import FILE, check_place, how_to_thaw, machine_options
+from hv.cli.options import FILE, how_to_thaw, machine_options
 from hv.cli.terminal import Screen
-from hv.config import MachineConfig
+from hv.config import MachineConfig, check_place
 from hv.hibernate import write_host_image
 from hv.machine import Machine
 from hv.report import describe

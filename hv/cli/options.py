@@ -1,6 +1,5 @@
 """Options that several verbs share: the parts of a machine, with QEMU's names."""
 
-import os
 import re
 from collections.abc import Callable
 from dataclasses import fields
@@ -15,8 +14,16 @@ from devices.virtio.balloon import ALL_FEATURES, DEFAULT_FEATURES
 from devices.virtio.rng import SEED_MAX
 from hv import board, images
 from hv.config import BALLOON_SLOT, Disk, MachineConfig
-from hv.errors import ConfigError
+from hv.qmp.address import FORM, parse_address
 from hv.sanitizer import Mode
+
+QMP = click.option(
+    "-qmp",
+    multiple=True,
+    callback=lambda _context, _option, values: tuple(map(parse_address, values)),
+    metavar=FORM,
+    help="Listen there for QMP clients (docs/qmp.md).",
+)
 
 _UNITS = {"": board.MIB, "K": 1 << 10, "M": board.MIB, "G": board.GIB}
 
@@ -188,31 +195,6 @@ def _with_config(command: Callable[..., Any], options: tuple[Callable[..., Any],
     for option in reversed(options):
         with_config = option(with_config)
     return with_config
-
-
-def check_place(path: Path, config: MachineConfig, what: str = "host image") -> None:
-    """Find out before the guest runs whether its image can be written, not when all it did hangs on it.
-
-    Args:
-        path: where the image will be.
-        config: the machine, none of whose own files the image may replace.
-        what: what is to be there, for the message.
-
-    Raises:
-        ConfigError: it cannot, or must not, be there.
-    """
-    ours = [config.bios, config.kernel, config.initrd, *(disk.path for disk in config.disks)]
-    try:
-        if not path.parent.is_dir():
-            raise ConfigError(f"{what} {path}: {path.parent} is not a folder; make it first")
-        if not os.access(path.parent, os.W_OK | os.X_OK):
-            raise ConfigError(f"{what} {path}: its folder cannot be written to; choose another place")
-        if path.exists() and not path.is_file():
-            raise ConfigError(f"{what} {path}: not a regular file; choose another name")
-        if any(file and file.exists() and path.exists() and path.samefile(file) for file in ours):
-            raise ConfigError(f"{what} {path}: that is a file of the machine itself; choose another name")
-    except OSError as error:
-        raise ConfigError(f"{what} {path}: {error.strerror}; choose another place") from None
 
 
 def how_to_thaw(image: Path) -> str:

@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from hv.backtrace import backtrace, describe_frame
-from hv.cli.options import FILE, check_place
+from hv.cli.options import FILE, QMP
 from hv.cli.session import session
-from hv.config import Disk
-from hv.errors import ConfigError
+from hv.config import check_place, moved
 from hv.machine import Machine
+from hv.qmp.address import Address
 from hv.snapshot.reader import open_snapshot
 from hv.snapshot.restore import restore
 from hv.symbols import Symbols
@@ -28,6 +28,7 @@ from hv.symbols import Symbols
 @click.option(
     "--host-image", type=FILE, help="Where the guest is kept when it hibernates (default: FILE with .s4)."
 )
+@QMP
 def command(
     file: Path,
     resume: bool,
@@ -36,6 +37,7 @@ def command(
     initrd: Path | None,
     disks: tuple[Path, ...],
     host_image: Path | None,
+    qmp: tuple[Address, ...],
 ) -> None:
     """Make the machine in the snapshot FILE again, with its disks as they were.
 
@@ -48,29 +50,18 @@ def command(
             kernel=kernel or then.kernel,
             bios=bios or then.bios,
             initrd=initrd or then.initrd,
-            disks=_moved(then.disks, disks),
+            disks=moved(then.disks, disks),
         )
         host_image = host_image or file.with_name(f"{file.name}.s4")
         if resume and config.platform_sleep:
             check_place(host_image, config, "host image")
         machine = restore(snapshot, config)
     if resume:
-        session(machine, host_image)
+        session(machine, host_image, qmp)
         return
     with machine:
         click.echo(f"paused at {machine.now_ns / 1e6:.6f} ms of virtual time; --resume goes on")
         _show_place(machine)
-
-
-def _moved(disks: tuple[Disk, ...], paths: tuple[Path, ...]) -> tuple[Disk, ...]:
-    """Return the disks where they are now."""
-    if not paths:
-        return disks
-    if len(paths) != len(disks):
-        raise ConfigError(
-            f"{len(paths)} times --disk: the machine has {len(disks)}; give all of them or none"
-        )
-    return tuple(replace(disk, path=path) for disk, path in zip(disks, paths, strict=True))
 
 
 def _show_place(machine: Machine) -> None:

@@ -7,9 +7,9 @@ import click
 
 from devices.virtio.balloon import HintState
 from hv import board
-from hv.cli.options import FILE, check_place, machine_options
+from hv.cli.options import FILE, machine_options
 from hv.cli.terminal import Screen
-from hv.config import MachineConfig
+from hv.config import MachineConfig, check_place
 from hv.errors import ConfigError, ImageError
 from hv.machine import Machine
 from hv.report import describe

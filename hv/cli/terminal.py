@@ -4,7 +4,6 @@ Raw keys in, bytes out; Ctrl-A X leaves (as in QEMU). In raw mode Ctrl-C is a ke
 """
 
 import os
-import select
 import termios
 import tty
 from collections.abc import Iterator
@@ -76,14 +75,14 @@ class Keyboard:
         self.closed = False
         self._escaped = False
 
-    def read(self, wait_s: float | None) -> bytes:
-        """Return what was typed for the guest.
+    @property
+    def readers(self) -> list[int]:
+        """What to wait on (`select`) before `take`."""
+        return [] if self.closed else [STDIN]
 
-        Args:
-            wait_s: seconds to wait at most, or None to wait for a key.
-        """
-        ready, _, _ = select.select([] if self.closed else [STDIN], [], [], wait_s)
-        return self._filter(_read()) if ready else b""
+    def take(self) -> bytes:
+        """Return what was typed for the guest; waits, unless there is something."""
+        return self._filter(_read())
 
     def _filter(self, typed: bytes) -> bytes:
         self.closed = not typed

@@ -10,6 +10,7 @@ from functools import partial
 from typing import Protocol
 
 from devices.clint import Clint
+from devices.gpio import SifiveGpio
 from devices.mmio import MmioDevice
 from devices.plic import Plic
 from devices.power import Power
@@ -93,6 +94,12 @@ def _rtc() -> Bench:
     return Bench(rtc, [wire], host)
 
 
+def _gpio() -> Bench:
+    wire = Wire()
+    gpio = SifiveGpio(wire)
+    return Bench(gpio, [wire], lambda choice: gpio.set_level(choice % 2 == 1))
+
+
 def _power() -> Bench:
     return Bench(Power(lambda _request: None))
 
@@ -168,6 +175,7 @@ SUBJECTS = (
     ),
     Subject("uart", _uart, tuple(range(8))),
     Subject("rtc", _rtc, tuple(range(0, 0x20, 4))),
+    Subject("gpio", _gpio, tuple(range(0, 0x44, 4))),
     Subject("power", _power, (0x0, 0x8)),
     Subject("virtio-balloon", partial(_virtio_balloon, "modern"), MODERN_OFFSETS),
     Subject("virtio-block", partial(_virtio_block, "modern"), MODERN_OFFSETS),

@@ -57,13 +57,13 @@ class Terminal:
         text: everything on the screen so far, without carriage returns.
     """
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, command: Path = SCRIPT) -> None:
         self._ours, self._theirs = pty.openpty()
         self._settings = termios.tcgetattr(self._ours)
         self._seen = 0
         self.text = ""
         self.process = subprocess.Popen(
-            [SCRIPT, *arguments],
+            [command, *arguments],
             stdin=self._theirs,
             stdout=self._theirs,
             stderr=self._theirs,

@@ -20,7 +20,14 @@ FULL = board_tree(256 * board.MIB, "console=ttyS0 resume=vda", (0x8820_0000, 0x8
 ABSENT_IN_OURS = {"/pmu", "/fw-cfg@10100000", "/flash@20000000", "/platform-bus@4000000", "/soc/pci@30000000"}
 """Devices of QEMU's that our board lacks."""
 
-OUR_OWN = {"/reserved-memory", "/reserved-memory/firmware@80000000", "/soc/test@100000/sleep@100008"}
+OUR_OWN = {
+    "/reserved-memory",
+    "/reserved-memory/firmware@80000000",
+    "/soc/test@100000/sleep@100008",
+    "/soc/gpio@10060000",
+    "/gpio-keys",
+    "/gpio-keys/poweroff",
+}
 
 DIFFERENT = {
     ("/", "model"),
