@@ -25,7 +25,7 @@ from hv.monitor import report
 from hv.qmp.address import Address
 from hv.qmp.server import QmpServer
 from hv.report import describe
-from hv.stop import Stop, StopReason
+from hv.stop import StopReason
 from hv.vm import Cause, Vm
 
 SLICE_NS = 10_000_000

@@ -101,11 +101,11 @@ def test_qmp_shell_is_for_people(guest: Running) -> None:
         screen.expect('"status": "running"')
         screen.type("quit\n")
         screen.expect(r'^\{"return": \{\}\}$')
+        assert guest.finish() == (0, "")
         screen.type("\n")  # it shows events when it is given a line
         screen.expect("host-qmp-quit")
     finally:
         screen.close()
-    assert guest.finish() == (0, "")
 
 
 def test_memory_as_an_elf_core(guest: Running, tmp_path: Path) -> None:
