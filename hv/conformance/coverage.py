@@ -8,7 +8,7 @@ from enum import StrEnum
 from hv.conformance import register
 from hv.conformance.register import Clause
 from hv.conformance.suite import Result
-from hv.monitor import WATCHED
+from hv.monitor import NOT_WATCHED, WATCHED
 
 
 class State(StrEnum):
@@ -28,7 +28,7 @@ class Entry:
         clause: the clause.
         state: how it is accounted for.
         tests: names of the test functions that show it.
-        reason: why it is not testable here, or "".
+        reason: how it is watched, or why it cannot be tested here; "" for one that is tested.
     """
 
     clause: Clause
@@ -45,20 +45,15 @@ def coverage(collected: Iterable[Result]) -> list[Entry]:
             tests.setdefault(each, {})[result.function] = None
     entries = []
     for clause in register.clauses().values():
-        reason = register.untestable().get(clause.id, "")
+        reason = {**NOT_WATCHED, **register.untestable()}.get(clause.id, "")
         if clause.id in tests:
-            state = State.TESTED
-        elif clause.id in watched():
-            state = State.WATCHED
+            state, reason = State.TESTED, ""
+        elif clause.id in WATCHED:
+            state, reason = State.WATCHED, WATCHED[clause.id]
         else:
             state = State.UNTESTABLE if reason else State.OPEN
         entries.append(Entry(clause, state, tuple(tests.get(clause.id, ())), reason))
     return entries
-
-
-def watched() -> frozenset[str]:
-    """Return the ids of the driver clauses that the monitor judges."""
-    return frozenset(WATCHED)
 
 
 def tally(entries: Iterable[Entry]) -> Counter[State]:
