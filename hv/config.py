@@ -11,6 +11,7 @@ from hv import board, images
 from hv.errors import ConfigError
 from hv.hostimage.identity import DiskIdentity, identify_backend, identify_disk
 from hv.loader import BootPlan, plan_boot
+from hv.misbehave import Fault
 from hv.sanitizer import Mode
 
 BALLOON_SLOT = 1
@@ -61,6 +62,7 @@ class MachineConfig:
         platform_sleep: whether the platform has a place to keep RAM in when the guest hibernates.
         sanitize: what a finding of the balloon sanitizer does to the run; None for no sanitizer.
         monitor: whether it is watched which clauses of the specification the guest's drivers keep.
+        misbehave: faults that its devices commit.
     """
 
     ram: int = 128 * board.MIB
@@ -79,6 +81,7 @@ class MachineConfig:
     platform_sleep: bool = True
     sanitize: Mode | None = None
     monitor: bool = False
+    misbehave: tuple[Fault, ...] = ()
 
 
 def moved(disks: tuple[Disk, ...], paths: Sequence[Path]) -> tuple[Disk, ...]:

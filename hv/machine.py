@@ -45,6 +45,7 @@ from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
 from hv.hostimage.identity import MachineIdentity
 from hv.loader import BootPlan
+from hv.misbehave import Fault, Misbehaviour
 from hv.moment import Moment, freeze_ram
 from hv.monitor import Monitor, guest_book
 from hv.sanitizer import Mode, Sanitizer
@@ -111,6 +112,7 @@ class Machine:
         self._transports: list[VirtioMmio | LegacyMmio] = []
         self._on_bus: dict[str, Slot] = {}
         self._parts: dict[str, Stateful] = {}
+        self._misbehaviours: dict[str, Misbehaviour] = {}
         self._origin: tuple[ForkedMemory, list[ForkedBackend], State] | None = None
         self._agenda = Agenda()
         self._timed: list[Timed] = [part for part in (self._agenda, self.stats_polling) if part]
@@ -128,6 +130,8 @@ class Machine:
                 self.monitor.meet()
             if config.balloon:
                 self.set_balloon_target(config.balloon)
+            for fault in config.misbehave:
+                self.misbehave(fault)
             self._start_polling()
         except BaseException:
             self._closing.close()
@@ -232,6 +236,29 @@ class Machine:
                 f"a balloon of {pages} pages: RAM has {total}; give a smaller --balloon, or a larger -m"
             )
         self.balloon.set_target(pages)
+
+    def misbehave(self, fault: Fault) -> None:
+        """Have a device commit a fault.
+
+        Raises:
+            ConfigError: there is no such device.
+        """
+        if fault.device not in self._misbehaviours:
+            devices = {f"disk{n or ''}": device for n, device in enumerate(self.disks)}
+            known = [*devices] if self.balloon is None else ["balloon", *devices]
+            if fault.device not in known:
+                raise ConfigError(
+                    f"no device {fault.device!r} to misbehave: this machine has {', '.join(known) or 'none'}"
+                )
+            device = devices.get(fault.device, self.balloon)
+            transport = next(each for each in self._transports if each.device is device)
+            self._misbehaviours[fault.device] = Misbehaviour(self, transport, self.memory)
+        self._misbehaviours[fault.device].inject(fault)
+
+    def behave(self) -> None:
+        """Have all devices work as they should, from now on."""
+        for misbehaviour in self._misbehaviours.values():
+            misbehaviour.behave()
 
     def identity(self) -> MachineIdentity:
         """Return what must be the same in a machine that resumes this one's host image.

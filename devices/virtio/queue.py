@@ -198,6 +198,11 @@ class Virtqueue:
         self._chains = np.zeros((layout.size, kernels.CHAIN_COLUMNS), dtype=np.int64)
         self._segments = np.zeros((_SEGMENTS_A_SLOT * layout.size, kernels.SEGMENT_COLUMNS), dtype=np.int64)
 
+    @property
+    def next_avail(self) -> int:
+        """Position in the available ring of the next chain to take, counted over 16 bits."""
+        return int(self._ring[kernels.NEXT_AVAIL])
+
     def negotiate(self, features: int) -> None:
         """Use the ring by these feature bits from now on."""
         for word, feature in _FEATURES:

@@ -93,6 +93,7 @@ class Transport(Slot, Generic[Registers]):
         required_features: those among them that a driver must accept.
         device: the device in the slot.
         fault: why the device needs a reset, or "".
+        withheld: feature bits that are not offered any more.
     """
 
     interface: ClassVar[int]
@@ -111,6 +112,7 @@ class Transport(Slot, Generic[Registers]):
         super().__init__(self.interface, device.device_id, (*_REGISTERS, *self.registers))
         device.attach(memory)
         self.device = device
+        self.withheld = 0
         self._memory = memory
         self._kick = kick
         self._interrupt = InterruptStatus(irq)
@@ -119,7 +121,7 @@ class Transport(Slot, Generic[Registers]):
     @property
     def offered(self) -> int:
         """Feature bits that a driver may choose from."""
-        return self.device.features | self.ring_features
+        return (self.device.features | self.ring_features) & ~self.withheld
 
     @property
     def pending(self) -> bool:
@@ -137,13 +139,23 @@ class Transport(Slot, Generic[Registers]):
                 try:
                     self.device.handlers[index](queue)
                 except BrokenRingError as error:
-                    self._break(f"queue {index}: {error}")
+                    self.needs_reset(f"queue {index}: {error}")
 
     def reset(self) -> None:
         """Reset device and transport as a write of 0 to Status does."""
         self.device.reset()
         self._clear()
         self._interrupt.set(0)
+
+    def needs_reset(self, reason: str) -> None:
+        """Enter DEVICE_NEEDS_RESET; a driver that is past DRIVER_OK hears of it."""
+        self.fault = reason[:_FAULT_CHARACTERS]
+        self._status |= VIRTIO_CONFIG_S_NEEDS_RESET
+        self.config_changed()
+
+    def interrupt(self, events: int) -> None:
+        """Interrupt the driver for VIRTIO_MMIO_INT_* events."""
+        self._interrupt.add(events)
 
     # What the device sees of its transport (`devices.virtio.device.Carrier`).
 
@@ -336,7 +348,7 @@ class Transport(Slot, Generic[Registers]):
         try:
             self._queues[self._queue_sel].enable(self._memory, self._driver_features, self._used_buffer)
         except BrokenRingError as error:
-            self._break(f"queue {self._queue_sel}: {error}")
+            self.needs_reset(f"queue {self._queue_sel}: {error}")
 
     def _take_away_selected(self) -> None:
         """Take the selected queue, which is there, from the device, with all that it was to do there."""
@@ -345,7 +357,7 @@ class Transport(Slot, Generic[Registers]):
 
     def _used_buffer(self) -> None:
         """Send a used buffer notification."""
-        self._interrupt.add(VIRTIO_MMIO_INT_VRING)
+        self.interrupt(VIRTIO_MMIO_INT_VRING)
 
     def _has(self, feature: int) -> bool:
         return bool(self._driver_features >> feature & 1)
@@ -363,12 +375,6 @@ class Transport(Slot, Generic[Registers]):
         """Bits of Status that stay clear with the features that the driver chose."""
         refused = 0 if self._acceptable(self._driver_features) else VIRTIO_CONFIG_S_FEATURES_OK
         return refused if self._has(VIRTIO_F_SUSPEND) else refused | VIRTIO_CONFIG_S_SUSPEND
-
-    def _break(self, reason: str) -> None:
-        """Enter DEVICE_NEEDS_RESET; a driver that is past DRIVER_OK hears of it."""
-        self.fault = reason[:_FAULT_CHARACTERS]
-        self._status |= VIRTIO_CONFIG_S_NEEDS_RESET
-        self.config_changed()
 
 
 def _active(status: int) -> bool:

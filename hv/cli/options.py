@@ -14,6 +14,7 @@ from devices.virtio.balloon import ALL_FEATURES, DEFAULT_FEATURES
 from devices.virtio.rng import SEED_MAX
 from hv import board, images
 from hv.config import BALLOON_SLOT, Disk, MachineConfig
+from hv.misbehave import fault
 from hv.qmp.address import FORM, parse_address
 from hv.sanitizer import Mode
 
@@ -159,6 +160,13 @@ _DEVICES = (
         type=click.IntRange(0, SEED_MAX),
         metavar="N",
         help="Add a virtio-rng; its answers are made from N.",
+    ),
+    click.option(
+        "--misbehave",
+        type=fault,
+        multiple=True,
+        metavar="DEVICE:FAULT[=VALUE][@WHEN][+]",
+        help="A device that commits a fault at a request or time (docs/misbehaving.md); also several times.",
     ),
     click.option(
         "--sanitize",

@@ -13,6 +13,7 @@ from hv import books
 from hv.hibernate import Carrier
 from hv.ledger import Kind, Ledger
 from hv.machine import Machine
+from hv.misbehave import fault
 from hv.scenario.drive import Drive, ScenarioError
 from hv.shell import Reply, Workload
 from hv.stop import Stop, StopReason
@@ -45,6 +46,16 @@ class Run(Drive):
             act()
         else:
             self.machine.at(at_ns, act)
+
+    def misbehave(self, text: str) -> None:
+        """Have a device commit a fault, `DEVICE:FAULT[=VALUE][@WHEN][+]`; see `hv.misbehave.fault`."""
+        self.machine.misbehave(fault(text))
+        self.log("host", f"misbehaviour: {text}")
+
+    def behave(self) -> None:
+        """Have all devices work as they should, from now on."""
+        self.machine.behave()
+        self.log("host", "no misbehaviour any more")
 
     # What the guest is told.
 
