@@ -100,7 +100,7 @@ def show_books(ledger: Ledger, out: Console) -> None:
     for entry in ledger.entries:
         table.add_column(f"{entry.label}\nguest", justify="right")
         table.add_column("\nhost", justify="right")
-    rows: tuple[tuple[str, Callable[[books.Entry], tuple[int | str, int | str]]], ...] = (
+    rows: tuple[tuple[str, Callable[[books.Entry], tuple[object, object]]], ...] = (
         ("target", lambda e: (e.guest.target, e.host.target)),
         ("reported (actual)", lambda e: (e.guest.actual, e.host.actual)),
         ("in the balloon", lambda e: (e.guest.num_pages, e.host.ballooned)),

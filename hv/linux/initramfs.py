@@ -41,6 +41,7 @@ def initramfs(busybox: bytes, modules: Mapping[str, bytes]) -> bytes:
         cpio.file("init", (ours / "init").read_bytes(), executable=True),
         cpio.file("bin/channel", (ours / "channel").read_bytes(), executable=True),
         cpio.file("etc/inittab", (ours / "inittab").read_bytes()),
+        cpio.file("etc/words", (ours / "words").read_bytes()),
     ]
     entries += [cpio.file(f"lib/modules/{name}.ko", lzma.decompress(modules[name])) for name in MODULES]
     return cpio.archive(entries)

@@ -22,6 +22,7 @@ from hv.scenario.drive import MS, SECOND, ScenarioError
 from hv.scenario.eras import ERAS, HEARING, Era
 from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Finding, Journal
+from hv.scenario.linux import LinuxGuest
 from hv.scenario.registry import Case, Scenario, scenario
 from hv.scenario.run import Run
 from hv.scenario.world import RAM, World
@@ -39,6 +40,7 @@ __all__ = [
     "Finding",
     "Guest",
     "Journal",
+    "LinuxGuest",
     "Run",
     "Scenario",
     "ScenarioError",

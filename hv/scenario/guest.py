@@ -1,8 +1,11 @@
 """Guests: what a scenario asks of the kernel inside the machine, and how the toy kernel answers."""
 
-from typing import Protocol
+from dataclasses import replace
+from typing import ClassVar, Protocol
 
-from hv.books import GuestBooks, guest_books
+from hv import board
+from hv.books import SLACK_PAGES, GuestBooks, guest_books
+from hv.config import MachineConfig
 from hv.hibernate import Carrier
 from hv.machine import Machine
 from hv.shell import GuestShell, Reply, Workload
@@ -13,13 +16,25 @@ class Guest(Protocol):
     """The kernel in one machine. None of its calls judges: a run does.
 
     Methods that talk to the guest's shell need it at its prompt, and leave it there.
+
+    Attributes:
+        ram: bytes of RAM that it is at home in.
+        own_pages: how far the kernel's own memory may move between two entries in the books and be no leak.
     """
+
+    ram: ClassVar[int]
+    own_pages: ClassVar[int]
 
     def __init__(self, machine: Machine) -> None: ...
 
     @staticmethod
-    def append(era: str) -> str:
-        """Return the kernel command line that selects an era of the balloon driver."""
+    def prepare(config: MachineConfig, era: str) -> MachineConfig:
+        """Return the machine that boots it, with an era of the balloon driver.
+
+        Args:
+            config: the machine so far; its `append` comes last on the command line.
+            era: name of the era.
+        """
 
     def until_prompt(self) -> Stop:
         """Run until the shell waits for a command; CONDITION, or whatever stopped the machine first."""
@@ -65,14 +80,17 @@ class ToyGuest:
         machine: a machine that boots it.
     """
 
+    ram: ClassVar = 64 * board.MIB
+    own_pages: ClassVar = SLACK_PAGES
+
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._shell = GuestShell(machine)
 
     @staticmethod
-    def append(era: str) -> str:
+    def prepare(config: MachineConfig, era: str) -> MachineConfig:
         """See `Guest`."""
-        return f"balloon.policy={era}"
+        return replace(config, append=f"balloon.policy={era} {config.append}".strip())
 
     def until_prompt(self) -> Stop:
         """See `Guest`."""

@@ -174,7 +174,7 @@ class Run(Drive):
         """
         entry = self.take_books(label)
         self.world.first_entry = first = self.world.first_entry or entry
-        for total in books.balance([first, entry], leak):
+        for total in books.balance([first, entry], leak, self.guest.own_pages):
             if total.label == label:
                 self.world.find(f"{label}: {total.text}")
         self.ledger.entry(label)

@@ -23,9 +23,7 @@ from hv.scenario.run import Run
 from hv.shell import Workload
 from hv.symbols import Symbols
 
-RAM = 64 * board.MIB
-DISK = RAM // 2 + board.MIB
-"""Any image fits: its pages are first copied within RAM, so they are at most half of it."""
+RAM = ToyGuest.ram
 
 
 class World:
@@ -77,9 +75,10 @@ class World:
         self.jobs = jobs
         self.sanitize = sanitize
         self.monitor = monitor
-        self.ram = RAM
+        self.ram = guest.ram
         self.target = 0
-        self.disk: bytes | None = bytes(DISK) if carrier is Carrier.SWAP else None
+        # Any image fits: its pages are first copied within RAM, so they are at most half of it.
+        self.disk: bytes | None = bytes(self.ram // 2 + board.MIB) if carrier is Carrier.SWAP else None
         self.append = ""
         self.host_image: Path | None = None
         self.workload = Workload(0, "", 0)
@@ -122,12 +121,13 @@ class World:
         disk = None if self.disk is None else PowerCutBackend(self.disk, cut_at, fail_at)
         config = MachineConfig(
             ram=self.ram,
-            append=f"{self.guest.append(self.era.name)} {self.append}".strip(),
+            append=self.append,
             disks=() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),),
             balloon=self.target,
             sanitize=Mode.LOG if self.sanitize else None,
             monitor=self.monitor,
         )
+        config = self.guest.prepare(config, self.era.name)
         machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
         self._machine.enter_context(machine)
         run = Run(self, len(self.runs) + 1, machine, disk)
