@@ -97,7 +97,9 @@ class Initialization(Area):
         if status & VIRTIO_CONFIG_S_FAILED:
             again = offset == VIRTIO_MMIO_STATUS
             self.judge("C003", reset or not again, f"wrote {value:#x} to Status after FAILED")
-            self.judge("C065", again or not self._sets_up(offset), f"wrote to {offset:#x} after FAILED")
+            self.judge(
+                "C065", again or not self._sets_up(offset, value), f"wrote to {offset:#x} after FAILED"
+            )
         if offset == VIRTIO_MMIO_STATUS:
             self._resetting = reset
             if not reset:
@@ -130,9 +132,10 @@ class Initialization(Area):
         done = VIRTIO_CONFIG_S_FEATURES_OK | VIRTIO_CONFIG_S_DRIVER_OK
         return self.conduct.status & (VIRTIO_CONFIG_S_DRIVER | done) == VIRTIO_CONFIG_S_DRIVER
 
-    def _sets_up(self, offset: int) -> bool:
-        registers = VIRTIO_MMIO_DRIVER_FEATURES, VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_PFN
-        return offset in (*registers, VIRTIO_MMIO_QUEUE_NOTIFY)
+    def _sets_up(self, offset: int, value: int) -> bool:
+        """Whether a write is a step of the initialization; taking a queue away is not."""
+        placed = offset in (VIRTIO_MMIO_QUEUE_READY, VIRTIO_MMIO_QUEUE_PFN) and value != 0
+        return placed or offset in (VIRTIO_MMIO_DRIVER_FEATURES, VIRTIO_MMIO_QUEUE_NOTIFY)
 
     def _complete_reset(self, offset: int | None, value: int) -> None:
         """Judge the first access after a reset was asked for; `offset` is None for a write."""

@@ -16,6 +16,8 @@ from hv.monitor.verdicts import Book
 
 _NO_NOTIFY = 1
 _NO_INTERRUPT = 1
+_DUE = ("C157", "C159", "C160", "C161")
+"""Clauses that want a notification."""
 
 
 @dataclass
@@ -61,15 +63,11 @@ class Notifications(Area):
         if self._event_idx:
             wanted = self._passes(ring, len(ring.outstanding))
             self.judge("C162", wanted, f"notified queue {index}, which the device did not ask for")
-            if wanted and ring.used_flags & _NO_NOTIFY:
-                self.exercised("C160")
         else:
             suppressed = ring.used_flags & _NO_NOTIFY
             self.judge("C158", not suppressed, f"notified queue {index} while the used ring's flags are 1")
-            if wishes.added and not self._passes(ring, wishes.added):
-                self.exercised("C157")
         wishes.added = 0
-        for clause in ("C159", "C161"):
+        for clause in _DUE:
             self.paid(clause, index)
 
     def began(self, ring: Ring) -> None:
@@ -78,7 +76,7 @@ class Notifications(Area):
 
     def ended(self, ring: Ring, how: str) -> None:
         """Nothing is owed for a queue that is gone."""
-        for clause in ("C159", "C161"):
+        for clause in _DUE:
             self.forgive(clause, ring.index)
 
     def appeared(self, ring: Ring, chain: Chain) -> None:
@@ -90,7 +88,7 @@ class Notifications(Area):
         wishes = self._wishes.setdefault(ring.index, _Wishes())
         if not ring.outstanding:
             wishes.added = 0
-            for clause in ("C159", "C161"):
+            for clause in _DUE:
                 self.forgive(clause, ring.index)
 
     def looked(self, ring: Ring) -> None:
@@ -102,12 +100,14 @@ class Notifications(Area):
         self._judge_silence(ring, wishes, flags)
         if not wishes.added or not self.conduct.live:
             return
-        missing = f"did not notify queue {ring.index} of new buffers"
-        if self._event_idx:
-            if self._passes(ring, wishes.added):
-                self.owe("C161", missing, ring.index)
-        elif not ring.used_flags & _NO_NOTIFY:
-            self.owe("C159", missing, ring.index)
+        passed, silent = self._passes(ring, wishes.added), bool(ring.used_flags & _NO_NOTIFY)
+        due: tuple[str, ...] = ()
+        if self._event_idx and passed:
+            due = ("C160", "C161") if silent else ("C161",)
+        elif not self._event_idx and not silent:
+            due = ("C159",) if passed else ("C157", "C159")
+        for clause in due:
+            self.owe(clause, f"did not notify queue {ring.index} of new buffers", ring.index)
 
     @property
     def _event_idx(self) -> bool:

@@ -17,7 +17,7 @@ from hv.monitor.verdicts import Book
 
 _OUT, _ON_ITS_WAY_IN, _IN, _ON_ITS_WAY_OUT = range(4)
 _PFN_BYTES = 4
-_PATIENCE_NS = 10_000_000_000
+_PATIENCE_NS = 120_000_000_000
 
 
 def named_pages(chain: Chain, memory: GuestMemory) -> npt.NDArray[np.int64]:
@@ -32,7 +32,7 @@ class BalloonPages(BalloonArea):
     """Inflating, deflating, and `actual`. A page is used when the guest accesses it, or tells a device to."""
 
     CLAUSES: ClassVar[Mapping[str, str]] = {
-        "C230": "a driver that sees a target and has an empty balloon inflates within 10 s",
+        "C230": "a driver that sees a target and has an empty balloon inflates within 120 s",
         "C231": "it deflates while num_pages is below actual",
         "C232": "it inflates while num_pages is at or above actual",
         "C233": "without DEFLATE_ON_OOM it uses no page of the balloon while num_pages is at or below actual",

@@ -67,7 +67,8 @@ class Chain:
     @property
     def buffers(self) -> list[Descriptor]:
         """The descriptors of memory, without the one that leads to the table."""
-        return [descriptor for descriptor in self.direct if not descriptor.indirect] + self.table
+        pieces = ([descriptor] if not descriptor.indirect else self.table for descriptor in self.direct)
+        return [descriptor for piece in pieces for descriptor in piece]
 
     def output(self, memory: GuestMemory) -> bytes:
         """Return what the driver wrote for the device; b"" where that is not in RAM."""
