@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from devices.memory import PAGE_SIZE
 from devices.virtio.backends import PowerCutBackend
+from devices.virtio.balloon import HintState
 from hv import books
 from hv.hibernate import Carrier
 from hv.ledger import Kind, Ledger
@@ -118,6 +120,35 @@ class Run(Drive):
         if status is not None and reply.status != status:
             self.fail(f"`{what}` ended with {reply.status}, not {status}", reply.stop)
         return reply
+
+    # What the guest's driver is asked for.
+
+    def ask_stats(self) -> dict[str, int]:
+        """Ask the driver for fresh statistics, and run until they have come.
+
+        Raises:
+            ScenarioError: nobody could be asked, or no answer came.
+        """
+        received = self.balloon.stats_received
+        if not self.balloon.request_stats():
+            raise ScenarioError("the driver has not negotiated statistics")
+        self.until(lambda: self.balloon.stats_received > received, "statistics have come")
+        return dict(self.balloon.stats or {})
+
+    def ask_hints(self) -> int:
+        """Begin a round of hinting and run until the driver has no more; return how many pages are hinted.
+
+        Raises:
+            ScenarioError: nobody could be asked, or the round did not end.
+        """
+        if not self.balloon.start_hinting():
+            raise ScenarioError("the driver has not negotiated hints")
+        self.until(lambda: self.balloon.hint_state is HintState.COMPLETE, "the driver has hinted all it has")
+        return int(np.count_nonzero(self.balloon.hinted))
+
+    def host_pages(self) -> int:
+        """Return the pages of host memory that guest RAM takes."""
+        return self.machine.memory.resident_bytes() // PAGE_SIZE
 
     # Hibernation.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from devices.virtio.backends import PowerCutBackend
+from devices.virtio.balloon import DEFAULT_FEATURES
 from hv import board, books
 from hv.config import Disk, MachineConfig
 from hv.errors import ConfigError
@@ -21,6 +22,10 @@ from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Figure, Finding, Journal
 from hv.scenario.run import Run
 from hv.shell import Workload
+from hv.snapshot.format import Header
+from hv.snapshot.reader import open_snapshot
+from hv.snapshot.restore import restore
+from hv.snapshot.writer import write_snapshot
 from hv.symbols import Symbols
 
 RAM = ToyGuest.ram
@@ -45,6 +50,7 @@ class World:
             is known to break it.
         ram: bytes of RAM.
         target: the host's balloon target in pages, kept across power-offs.
+        features: what the balloon device offers (`devices.virtio.balloon.FEATURE_BITS`).
         disk: contents of the disk, or None for a machine without one.
         append: more of the kernel command line.
         host_image: what the platform kept of RAM, or None.
@@ -77,6 +83,7 @@ class World:
         self.monitor = monitor
         self.ram = guest.ram
         self.target = 0
+        self.features = DEFAULT_FEATURES
         # Any image fits: its pages are first copied within RAM, so they are at most half of it.
         self.disk: bytes | None = bytes(self.ram // 2 + board.MIB) if carrier is Carrier.SWAP else None
         self.append = ""
@@ -115,25 +122,58 @@ class World:
             ScenarioError: the machine before is still on.
             ImageError: the host image is not for this machine.
         """
+        self._make_room()
+        disk = None if self.disk is None else PowerCutBackend(self.disk, cut_at, fail_at)
+        config = self._config(() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),))
+        machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
+        run = self._enter(machine, disk)
+        run.log("host", f"power on, {self.ram // board.MIB} MiB, balloon target {self.target} pages")
+        return run
+
+    def keep_snapshot(self, run: Drive) -> Header:
+        """Keep a whole machine without a disk, as it stands, for `go_on`; it stays on.
+
+        Raises:
+            ConfigError: it has a disk.
+        """
+        header = write_snapshot(self._folder / "snapshot", run.machine)
+        run.log("host", f"a snapshot of {header.pages_saved} pages, {header.pages_hinted} left out as hinted")
+        return header
+
+    def go_on(self) -> Run:
+        """Make the next machine, which goes on from the snapshot that was kept last.
+
+        Raises:
+            ScenarioError: the machine before is still on.
+        """
+        self._make_room()
+        with open_snapshot(self._folder / "snapshot") as snapshot:
+            run = self._enter(restore(snapshot, self._config(())), None)
+        run.log("host", "goes on from the snapshot")
+        return run
+
+    def _make_room(self) -> None:
+        """Forget the machine before, which must be off."""
         if self.runs and self.runs[-1].on:
             raise ScenarioError(f"machine {self.runs[-1].number} is still on: switch it off or cut its power")
         self._machine.close()
-        disk = None if self.disk is None else PowerCutBackend(self.disk, cut_at, fail_at)
+
+    def _config(self, disks: tuple[Disk, ...]) -> MachineConfig:
         config = MachineConfig(
             ram=self.ram,
             append=self.append,
-            disks=() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),),
+            disks=disks,
             balloon=self.target,
+            balloon_features=self.features,
             sanitize=Mode.LOG if self.sanitize else None,
             monitor=self.monitor,
         )
-        config = self.guest.prepare(config, self.era.name)
-        machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
+        return self.guest.prepare(config, self.era.name)
+
+    def _enter(self, machine: Machine, disk: PowerCutBackend | None) -> Run:
         self._machine.enter_context(machine)
-        run = Run(self, len(self.runs) + 1, machine, disk)
-        self.runs.append(run)
-        run.log("host", f"power on, {self.ram // board.MIB} MiB, balloon target {self.target} pages")
-        return run
+        self.runs.append(Run(self, len(self.runs) + 1, machine, disk))
+        return self.runs[-1]
 
     def boot(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:
         """Make the next machine and run it to the prompt of a fresh boot; a host image is dropped.

@@ -6,7 +6,7 @@ keeps the state of hart and devices: input that waits, notifications, a balloon 
 that is restored goes on, instruction by instruction, as the one that was saved would have. For moments that
 need not outlive the process there is `Machine.freeze`.
 
-# The file, version 2
+# The file, version 3
 
 An ELF core (ET_CORE, EM_RISCV, 64 bits, little-endian) that debuggers open, in this order:
 
@@ -19,9 +19,11 @@ An ELF core (ET_CORE, EM_RISCV, 64 bits, little-endian) that debuggers open, in 
 - the contents of the runs
 
 A run is a PT_LOAD with equal virtual and physical address: whole pages, ascending, in RAM. Their contents
-follow each other in the file in the same order. A page in no run is zero. Runs with few zero pages between
-them are joined when there would be more program headers than an ELF can have. The PT_LOADs after the runs
-show a debugger the same bytes at the kernel's virtual addresses; a reader passes over them.
+follow each other in the file in the same order. A page in no run is zero, or the guest
+has no use for what was in it: the balloon's hinted pages are left out, and a machine that is restored tells
+its guest that the round of hints is over. Runs with few zero pages between them are joined when there would
+be more program headers than an ELF can have. The PT_LOADs after the runs show a debugger the same bytes at
+the kernel's virtual addresses; a reader passes over them.
 
 The CRC-32 in the note (that of zlib) is over the file from its beginning up to the contents, with four zeros
 in its own place.
