@@ -38,5 +38,5 @@ def free_page_hinting(world: World) -> None:
     gone_on.shell("mem")
     gone_on.verify()
     gone_on.balance("gone on")
-    gone_on.touch(TOUCHED)
+    gone_on.touch(2 * KEPT)
     gone_on.verify()

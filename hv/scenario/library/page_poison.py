@@ -9,7 +9,7 @@ POISON = 0xAAAA_AAAA
 
 @scenario(eras=("e4", "discard"))
 def page_poison(world: World) -> None:
-    """A guest finds its poison again in free pages: the host leaves reported ones alone, before S4 and after."""
+    """A guest finds its poison again in free pages: the host leaves reported ones alone, S4 or not."""
     world.features |= {"free-page-reporting"}
     world.append = "page_poison=on"
     run = world.start(touch=TOUCHED, target=TARGET)
