@@ -4,13 +4,16 @@ One process for each interface has both devices, and is reset between tests. A p
 of the test that ended it; the next test gets a new one.
 """
 
+import os
+import tempfile
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from hv import board
 from hv.conformance.dut import CAPACITY, RAM_SIZE, Dut
-from hv.qemu.stopped import PeerGoneError, StoppedQemu
+from hv.errors import ThawvisorError
+from hv.qemu.stopped import StoppedQemu
 
 _SLOTS = {"block": 0, "balloon": 1}
 """Which of the eight slots has which device."""
@@ -37,19 +40,22 @@ class QemuMaker:
 
     def __init__(self) -> None:
         self._running: dict[str, StoppedQemu] = {}
+        self._disk = tempfile.NamedTemporaryFile(prefix="thawvisor-", suffix=".img")  # noqa: SIM115 - until exit
 
     def __call__(self, device: str, interface: str) -> Dut:
         """Give a device as new."""
+        os.pwrite(self._disk.fileno(), bytes(512 * CAPACITY), 0)
         qemu = self._running.get(interface)
         if qemu is not None:
             try:
                 qemu.qmp.execute("balloon", value=RAM_SIZE)
                 qemu.reset()
-            except (PeerGoneError, OSError):
+            except (ThawvisorError, OSError):
                 qemu.close()
                 qemu = None
         if qemu is None:
-            qemu = self._running[interface] = StoppedQemu(_arguments(), RAM_SIZE >> 20, interface == "legacy")
+            arguments = _arguments(self._disk.name)
+            qemu = self._running[interface] = StoppedQemu(arguments, RAM_SIZE >> 20, interface == "legacy")
         return QemuDut(qemu, _SLOTS[device])
 
     def __enter__(self) -> Self:
@@ -60,6 +66,7 @@ class QemuMaker:
     ) -> None:
         for qemu in self._running.values():
             qemu.close()
+        self._disk.close()
 
 
 class QemuDut(Dut):
@@ -131,10 +138,10 @@ class QemuDut(Dut):
         self._qemu.bus.write(_SOURCECFG + 4 * self._region.irq, 4, _LEVEL_HIGH)
 
 
-def _arguments() -> list[str]:
+def _arguments(disk: str) -> list[str]:
     return [
         *("-machine", "aia=aplic", "-object", "iothread,id=hinting"),
-        *("-blockdev", f"null-co,node-name=disk,size={512 * CAPACITY},read-zeroes=on"),
+        *("-blockdev", f"file,node-name=disk,filename={disk},locking=off"),
         *("-device", _BALLOON, "-device", _BLOCK),
         *("-device", "loader,addr=0x20000,cpu-num=0"),  # where nothing is: a hart that is let run stays there
     ]
