@@ -35,7 +35,7 @@ def _query_balloon(vm: Vm, _arguments: dict[str, Any]) -> object:
 
 def _query_memory_size_summary(vm: Vm, _arguments: dict[str, Any]) -> object:
     """Say how much RAM the machine was made with."""
-    return {"base-memory": vm.machine.config.ram, "plugged-memory": 0}
+    return {"base-memory": vm.machine.config.ram}
 
 
 COMMANDS = {

@@ -48,7 +48,7 @@ class Qemu(QemuProcess):
             arguments += ["-drive", f"if=none,id=disk,format=raw,file={str(disk).replace(',', ',,')}"]
             arguments += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
         if balloon:
-            device = "virtio-balloon-device,id=balloon,bus=virtio-mmio-bus.1"
+            device = "virtio-balloon-device,id=balloon0,bus=virtio-mmio-bus.1"
             arguments += ["-device", device + balloon_options]
         if legacy:
             arguments += ["-global", "virtio-mmio.force-legacy=true"]

@@ -1,6 +1,7 @@
 """A running machine, driven through QMP by the tools that were written for QEMU."""
 
 import asyncio
+import json
 import re
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from hv import board
 from hv.qemu.qmp import Qmp
 from hv.qmp.connection import OUTPUT_MAX
 from hv.qmp.framing import MESSAGE_MAX
+from hv.qmp.qom import BALLOON_PATH
 from hv.qmp.server import CLIENTS_MAX
 from tests.harness.guest import make_disk
 from tests.harness.running import Running, running
@@ -162,6 +164,22 @@ def test_balloon_verb(guest: Running) -> None:
         assert done.status == 2
         assert says in done.err
         assert done.err.count("\n") == 1
+
+
+def test_stats_verb(guest: Running) -> None:
+    """`thawvisor stats` asks the guest anew, polls no longer than it must, and says why there is nothing."""
+    first = json.loads(thawvisor("stats", "--json", guest.socket).out)
+    assert 0 < first["available_memory"] <= first["free_memory"] <= first["total_memory"] < RAM
+    thawvisor("balloon", guest.socket, "8M")
+    guest.wait_for(lambda: "actual 2048 pages" in thawvisor("balloon", guest.socket).out, "the target")
+    left = first["total_memory"] - 8 * board.MIB
+    assert re.search(f"^total_memory +{left:,} bytes$", thawvisor("stats", guest.socket).out, re.MULTILINE)
+    with closing(Qmp.connect(guest.socket)) as qmp:
+        assert qmp.execute("qom-get", path=BALLOON_PATH, property="guest-stats-polling-interval") == 0
+        qmp.execute("stop")
+        done = thawvisor("stats", guest.socket)
+    assert done.status == 1
+    assert "the machine is paused" in done.err
 
 
 def test_another_programs_socket_is_no_qmp_server(tmp_path: Path) -> None:
