@@ -1,13 +1,15 @@
-"""What the README shows is what happens."""
+"""What the documents show is what happens."""
 
 import doctest
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_python_in_the_readme_runs() -> None:
-    """Every prompt in the README gives the answer that stands below it."""
-    failed, tried = doctest.testfile(str(ROOT / "README.md"), module_relative=False)
-    assert tried > 0
-    assert failed == 0
+@pytest.mark.parametrize("document", ["README.md", "docs/balloon.md"])
+def test_every_prompt_gives_the_answer_below_it(document: str) -> None:
+    """Every prompt in the document gives the answer that stands below it."""
+    failed, tried = doctest.testfile(str(ROOT / document), module_relative=False)
+    assert (failed, tried > 0) == (0, True)
