@@ -34,11 +34,13 @@ class Header(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         machine: what must be the same to replay.
         parts: where its images and disks lay.
         sanitize: what a finding of the sanitizer does; None for no sanitizer.
+        monitor: whether the monitor looked on.
     """
 
     machine: MachineIdentity
     parts: Parts
     sanitize: Mode | None
+    monitor: bool
 
 
 def record(path: Path, machine: Machine) -> Recorder:
@@ -49,7 +51,7 @@ def record(path: Path, machine: Machine) -> Recorder:
         HostError: the recording cannot be written.
     """
     config = machine.config
-    return Recorder(path, Header(machine.identity(), Parts.of(config), config.sanitize))
+    return Recorder(path, Header(machine.identity(), Parts.of(config), config.sanitize, config.monitor))
 
 
 class Recording:
@@ -78,7 +80,10 @@ class Recording:
         config = self._header.parts.config(self._header.machine.ram_size)
         config = changed(config, disks=moved(config.disks, disks))
         self._config = changed(
-            config, sanitize=self._header.sanitize, disks=tuple(_in_memory(disk) for disk in config.disks)
+            config,
+            sanitize=self._header.sanitize,
+            monitor=self._header.monitor,
+            disks=tuple(_in_memory(disk) for disk in config.disks),
         )
 
     def machine(self) -> Machine:

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from hv.cli.options import FILE
+from hv.cli.session import tell_findings
 from hv.cli.terminal import Screen
 from hv.replay import Recording, replay
 from hv.report import describe
@@ -32,6 +33,7 @@ def command(recording: Path, disks: tuple[Path, ...]) -> None:
         screen.flush()
         if vm.ending is not None and vm.ending.stop is not None:
             click.echo(f"\nthawvisor: {describe(vm.machine, vm.ending.stop)}", err=True)
+        tell_findings(vm.machine)
         ns = vm.machine.now_ns
     if not same:
         raise click.ClickException(f"not the recorded end: this run stands at {ns} ns of virtual time")

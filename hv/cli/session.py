@@ -139,7 +139,7 @@ def _finish(vm: Vm, host_image: Path | None, recorder: Recorder | None) -> None:
     """Say how a session ended, keep the host image if the guest asked for one, and set the exit status."""
     assert vm.ending is not None, "a session has an end"
     machine, stop = vm.machine, vm.ending.stop
-    if _tell_findings(machine):
+    if tell_findings(machine):
         _fail(1, recorder)
     if stop is None:
         return
@@ -153,7 +153,7 @@ def _finish(vm: Vm, host_image: Path | None, recorder: Recorder | None) -> None:
         _fail(min(stop.code, 255) or 1, recorder)
 
 
-def _tell_findings(machine: Machine) -> bool:
+def tell_findings(machine: Machine) -> bool:
     """Say what those who looked on have seen; return whether it was anything wrong."""
     found = False
     if machine.sanitizer is not None:

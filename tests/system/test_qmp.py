@@ -235,3 +235,16 @@ def test_a_guest_that_dies_is_recorded(tmp_path: Path) -> None:
     assert again.status == 0
     assert "the same end as recorded" in again.err
     assert done.err.splitlines()[0] in again.err
+
+
+def test_hibernation_is_told(tmp_path: Path) -> None:
+    """A guest that hibernates to the platform: SUSPEND_DISK, and at SHUTDOWN its image is there."""
+    image = tmp_path / "guest.s4"
+    script = tmp_path / "script"
+    script.write_text("sleep 500\nhibernate platform\n")
+    with running(tmp_path, "-m", "64M", "--host-image", image, "-initrd", script) as run:
+        with closing(Qmp.connect(run.socket)) as qmp:
+            qmp.wait_event("SUSPEND_DISK")
+            assert qmp.wait_event("SHUTDOWN") == {"guest": True, "reason": "guest-shutdown"}
+            assert image.exists()
+        assert run.finish()[0] == 0
