@@ -94,7 +94,7 @@ static int finish_last_request(struct virtio_balloon *vb)
 	if (!vb->unacked)
 		return 0;
 	/* A queue that broke in a freeze is still broken. */
-	if (!virtqueue_notify(vb->vqs[vb->unacked_vq]))
+	if (!virtqueue_kick_again(vb->vqs[vb->unacked_vq]))
 		virtio_device_recover(vb->vdev);
 	return wait_for_ack(vb);
 }

@@ -1,9 +1,9 @@
-"""A resuming host whose devices offer less than the guest had agreed on."""
+"""Devices that offer less than the guest had agreed on, after a resume or a reset."""
 
 import errno
 
 from devices.virtio.constants import VIRTIO_BALLOON_F_MUST_TELL_HOST, VIRTIO_BLK_F_FLUSH
-from hv.scenario import Carrier, Run, World, scenario
+from hv.scenario import SECOND, Carrier, Run, World, scenario
 
 TARGET = 2000
 
@@ -13,7 +13,7 @@ def balloon_features_withdrawn(world: World) -> None:
     """Without MUST_TELL_HOST the balloon is refused clearly, no page is given, and none is missing."""
     world.start(touch=2000, target=TARGET).hibernate()
     woken = world.power_on()
-    woken.balloon.features &= ~(1 << VIRTIO_BALLOON_F_MUST_TELL_HOST)
+    woken.misbehave(f"balloon:features-withdrawn={VIRTIO_BALLOON_F_MUST_TELL_HOST}")
     _refused(woken)
     books = woken.take_books("resumed")
     world.figure("pages_given", books.host.ballooned, expected=0)
@@ -29,7 +29,7 @@ def disk_features_withdrawn(world: World) -> None:
     """Without FLUSH the disk is refused clearly: the guest resumes, balloons, and cannot sleep any more."""
     world.start(touch=2000, target=TARGET).hibernate()
     woken = world.power_on()
-    woken.machine.disks[0].features &= ~(1 << VIRTIO_BLK_F_FLUSH)
+    woken.misbehave(f"disk:features-withdrawn={VIRTIO_BLK_F_FLUSH}")
     _refused(woken)
     woken.until_target()
     woken.balance("resumed", leak=TARGET if world.era.leaks else 0)
@@ -37,6 +37,29 @@ def disk_features_withdrawn(world: World) -> None:
     woken.until_target()
     woken.verify()
     woken.balance("thawed", leak=TARGET if world.era.leaks else 0)
+
+
+@scenario(eras=("e4",), carriers=(Carrier.SWAP,))
+def features_withdrawn_in_mid_work(world: World) -> None:
+    """A balloon that fails, and offers less after its reset, is given up; its pages stay where they are.
+
+    Both sides know of them. On the next machine nobody has them: they are free again, and the balloon works.
+    """
+    run = world.start(touch=2000, target=TARGET)
+    run.misbehave(f"balloon:features-withdrawn={VIRTIO_BALLOON_F_MUST_TELL_HOST}")
+    run.misbehave("balloon:needs-reset")
+    run.until_ns(run.ns + SECOND)
+    for text in ("device needs a reset", "device refuses features", "given up, error -19"):
+        world.check(run.said(text), f"the guest does not say {text!r}")
+    run.verify()
+    books = run.take_books("given up")
+    world.figure("pages_kept", books.host.ballooned, expected=TARGET)
+    world.figure("pages_offline", books.guest.offline, expected=TARGET)
+    run.hibernate()
+    woken = world.next()
+    woken.until_target()
+    woken.verify()
+    woken.balance("resumed")
 
 
 def _refused(woken: Run) -> None:

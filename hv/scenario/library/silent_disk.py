@@ -2,7 +2,6 @@
 
 import errno
 
-from devices.virtio.queue import Virtqueue
 from hv.scenario import Carrier, World, scenario
 
 TARGET = 4000
@@ -12,19 +11,17 @@ TARGET = 4000
 def silent_disk(world: World) -> None:
     """A disk that is silent when the image is written, or looked for, costs a timeout and nothing else."""
     run = world.start(touch=2000, target=TARGET)
-    (disk,) = run.machine.disks
-    answering = disk.handlers
-    disk.handlers = (_deaf,)
+    run.misbehave("disk:silent")
     run.hibernate_fails(-errno.ETIMEDOUT)
     world.check(run.said("vda: no answer for"), "the guest does not say who is silent")
     run.until_target()
     run.verify()
     run.balance("thawed")
-    disk.handlers = answering
+    run.behave()
     run.hibernate()
 
     blind = world.power_on()
-    blind.machine.disks[0].handlers = (_deaf,)
+    blind.misbehave("disk:silent")
     blind.until_fresh()
     world.check(blind.said("vda: no answer for"), "the guest does not say why it did not resume")
     blind.cut_power()
@@ -33,7 +30,3 @@ def silent_disk(world: World) -> None:
     woken.until_target()
     woken.verify()
     woken.balance("resumed", leak=TARGET if world.era.leaks else 0)
-
-
-def _deaf(_queue: Virtqueue) -> None:
-    """Let a notification pass without a look at the queue."""
