@@ -11,10 +11,10 @@ from devices.virtio.balloon import Balloon
 from devices.virtio.block import Block
 from devices.virtio.device import VirtioDevice
 from devices.virtio.mmio import VirtioMmio
-from devices.virtio.queue import Virtqueue
 from hv import board, books
 from hv.config import Disk
 from hv.machine import Machine
+from hv.misbehave import fault
 from hv.stop import StopReason
 from tests.harness.guest import SECOND, Guest, booted, config, make_disk
 from tests.system.hibernation import (
@@ -34,18 +34,12 @@ TIMEDOUT = -110
 ENODEV = -19
 
 
-def deaf(_queue: Virtqueue) -> None:
-    """Let a notification pass without a look at the queue."""
-
-
 @contextmanager
 def silence(guest: Guest) -> Iterator[None]:
     """The device answers nothing and forgets who called; afterwards it works, but only when it is called."""
-    balloon = balloon_of(guest)
-    working_handlers = balloon.handlers
-    balloon.handlers = (deaf,) * len(working_handlers)
+    guest.machine.misbehave(fault("balloon:silent"))
     yield
-    balloon.handlers = working_handlers
+    guest.machine.behave()
 
 
 def settle(guest: Guest) -> None:
