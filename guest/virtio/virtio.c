@@ -139,6 +139,17 @@ static u64 virtio_negotiate(struct virtio_device *vdev, const struct virtio_driv
 	return offered & wanted & ~features_off();
 }
 
+/* Features that were agreed on before a sleep may be more than the device offers after it. */
+static int virtio_still_offered(struct virtio_device *vdev)
+{
+	u64 missing = vdev->features & ~vdev->config->get_features(vdev);
+
+	if (!missing)
+		return 0;
+	pr_err("%s: device does not offer features %llx\n", vdev->name, (unsigned long long)missing);
+	return -ENODEV;
+}
+
 static int virtio_features_ok(struct virtio_device *vdev)
 {
 	if (!virtio_has_feature(vdev, VIRTIO_F_VERSION_1))
@@ -168,7 +179,9 @@ static int virtio_bring_up(struct virtio_device *vdev, int (*setup)(struct virti
 	int err;
 
 	vdev->failed = false;
-	err = vdev->config->finalize_features(vdev);
+	err = virtio_still_offered(vdev);
+	if (!err)
+		err = vdev->config->finalize_features(vdev);
 	if (!err)
 		err = virtio_features_ok(vdev);
 	if (!err)

@@ -183,7 +183,7 @@ def test_features_withdrawn(policy: str, disk: Path) -> None:
     append = f"balloon.policy={policy}"
     asleep(disk, append)
     with Machine(replace(config(RAM_MIB, disk, append, TARGET), balloon_features=frozenset())) as machine:
-        refused(machine, "device refuses features")
+        refused(machine, "device does not offer features")
 
 
 @pytest.mark.parametrize("policy", ["e0", "e4"])

@@ -64,6 +64,6 @@ def features_withdrawn_in_mid_work(world: World) -> None:
 
 def _refused(woken: Run) -> None:
     woken.until_resumed()
-    for text in ("device refuses features", "restore failed with error -19"):
+    for text in ("device does not offer features", "restore failed with error -19"):
         woken.world.check(woken.said(text), f"the guest does not say {text!r}")
     woken.verify()
