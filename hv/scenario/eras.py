@@ -35,7 +35,13 @@ ERAS = {
     for era in (
         Era("none", "before e562966dba", deaf=True, boot_balloon_survives=True),
         Era("e0", "e562966dba", leaks=True, boot_balloon_survives=True),
-        Era("e1", "4eb05d562e", deflates_at_freeze=True, fills_in_thaw=256),
+        Era(
+            "e1",
+            "4eb05d562e",
+            deflates_at_freeze=True,
+            fills_in_thaw=256,
+            breaks={"C066": "its thaw and restore fill the balloon, and DRIVER_OK comes behind them"},
+        ),
         Era("e3", "fad7b7b27b", deflates_at_freeze=True),
         Era("e4", "4eb05d562e", deflates_at_freeze=True),
         Era("discard", "what e562966dba meant"),

@@ -3,16 +3,20 @@
 import pytest
 
 from hv.config import MachineConfig
-from hv.errors import ThawvisorError
 from hv.machine import Machine
-from hv.misbehave import fault
 from hv.monitor import Verdicts
 from hv.shell import GuestShell
-from tests.harness.plants import plant_kernel
+from tests.harness.plants import PLANTS, plant_kernel
 
 RAM = 64 << 20
 TARGET = 2000
 SECOND = 10**9
+
+
+def resize(machine: Machine, pages: int) -> None:
+    """Set a target, and run until it is reached or time is up."""
+    machine.set_balloon_target(pages)
+    machine.run(machine.now_ns + 30 * SECOND, until=lambda: machine.balloon.actual_pages == pages)
 
 
 def live(machine: Machine) -> None:
@@ -20,8 +24,7 @@ def live(machine: Machine) -> None:
     shell = GuestShell(machine)
     shell.wait_for_prompt()
     for pages in (TARGET, TARGET // 2):
-        machine.set_balloon_target(pages)
-        machine.run(machine.now_ns + 30 * SECOND, until=lambda: machine.balloon.actual_pages == pages)
+        resize(machine, pages)
     shell.command("touch 4M")
     machine.run(machine.now_ns + SECOND)
 
@@ -67,7 +70,8 @@ def test_a_planted_bug_is_named_with_its_clause_and_function(
     plant: str, clauses: set[str], function: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """The driver breaks what it is built to break, and the call trace leads there."""
-    kernel = plant_kernel(plant, tmp_path_factory.getbasetemp())
+    flag = next(each for each in PLANTS if each.flag == plant)
+    kernel = plant_kernel(flag, tmp_path_factory.getbasetemp())
     verdicts = judged(MachineConfig(ram=RAM, monitor=True, kernel=kernel))
     assert clauses <= verdicts.broken
     for breach in verdicts.breaches:
@@ -81,8 +85,7 @@ def test_a_fork_goes_on_under_the_monitor() -> None:
         live(machine)
         with machine.fork() as fork:
             assert fork.monitor is not None
-            fork.set_balloon_target(0)
-            fork.run(fork.now_ns + 10 * SECOND, until=lambda: fork.balloon.actual_pages == 0)
+            resize(fork, 0)
             fork.run(fork.now_ns + SECOND)
             assert not fork.monitor.verdicts.breaches, fork.monitor.verdicts.breaches
             assert fork.monitor.verdicts.kept["C235"] > 0
