@@ -105,6 +105,10 @@ class Dut(ABC):
         """Break it off: hints cannot be used (STOP)."""
         raise NotOfferedError("the host cannot stop free page hinting")
 
+    def hinted(self, addr: int) -> bool:
+        """Return whether a copy of RAM made now may leave out the page at a guest physical address."""
+        raise NotOfferedError("the host cannot tell which pages are hinted")
+
     def close(self) -> None:  # noqa: B027 - most devices hold nothing
         """Give back what the device holds of the host."""
 

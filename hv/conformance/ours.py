@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from devices.memory import GuestMemory
+from devices.memory import PAGE_SIZE, GuestMemory
 from devices.virtio.backends import MemoryBackend
 from devices.virtio.balloon import ALL_FEATURES, Balloon
 from devices.virtio.block import Block
@@ -116,6 +116,10 @@ class BalloonSlot(Slot):
     def stop_hinting(self) -> None:
         """Break it off."""
         self.balloon.stop_hinting()
+
+    def hinted(self, addr: int) -> bool:
+        """Return whether the balloon counts a page as hinted."""
+        return bool(self.balloon.hinted[(addr - RAM_BASE) // PAGE_SIZE])
 
 
 def make(device: str, interface: str) -> Dut:

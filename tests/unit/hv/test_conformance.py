@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from hv.conformance import differences, register, suite
+from hv.conformance.coverage import State, coverage
 from hv.conformance.dut import Dut
 from hv.conformance.ours import BalloonSlot
 from hv.conformance.suite import DIFFERENCE, FAILED, NOT_APPLICABLE, PASSED, Selection
@@ -59,6 +60,16 @@ def test_what_cannot_be_tested_is_not_tested() -> None:
     """A device clause with a reason why it cannot be tested here has no test."""
     tested = {each for result in suite.collect(Selection()) for each in result.clauses}
     assert not tested & register.untestable().keys()
+
+
+def test_every_clause_is_accounted_for() -> None:
+    """Each clause is tested, watched, or has a reason; a reason is rare for drivers, rarer for devices."""
+    entries = coverage(suite.collect(Selection()))
+    assert [str(each.clause) for each in entries if each.state == State.OPEN] == []
+    seen = [each.clause for each in entries if each.state in (State.TESTED, State.WATCHED)]
+    assert sum(each.role == "driver" for each in seen) >= 150
+    devices = {each.id for each in register.clauses().values() if each.role == "device"}
+    assert devices - {each.id for each in seen} == register.untestable().keys()
 
 
 def test_the_monitor_knows_the_register() -> None:
@@ -246,11 +257,13 @@ def test_the_report_counts_every_clause(tmp_path: Path) -> None:
     """`report` prints coverage for each role and area, and writes every clause as XML and as a page."""
     junit, page = tmp_path / "clauses.xml", tmp_path / "clauses.html"
     done = thawvisor("conformance", "report", "--junit", junit, "--html", page)
+    assert done.status == 0, done.err
     assert "289 clauses" in done.out.splitlines()[0]
     assert page.read_text().count("<tr>") == 289
     root = ElementTree.parse(junit).getroot()
     assert len(root.findall(".//testcase")) == sum(int(suite.get("tests")) for suite in root) == 289
-    assert len(root.findall(".//failure")) == done.out.count("unaccounted for: C")
+    assert len(root.findall(".//skipped")) == sum(int(suite.get("skipped")) for suite in root) > 0
+    assert root.findall(".//failure") == []
 
 
 def test_the_documentation_has_the_differences() -> None:
