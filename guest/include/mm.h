@@ -53,7 +53,7 @@ void __free_pages(struct page *page, unsigned int order);
 #define __free_page(page) __free_pages(page, 0)
 /*
  * Many single pages at once, through their lru: up to nr of them to the end of a list, returning how many
- * there were, without asking any shrinker; and back, leaving the list empty.
+ * there were; and back, leaving the list empty.
  */
 unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_head *list);
 void free_unref_page_list(struct list_head *list);

@@ -114,7 +114,7 @@ static struct page *take_block(unsigned int order)
 	return NULL;
 }
 
-/* How many pages this caller may still have; zone_lock is held. */
+/* How many pages this caller may still have; for as long as zone_lock is held. */
 static unsigned long available_pages(gfp_t gfp)
 {
 	unsigned long keep = gfp & GFP_USER ? zone.min_pages : 0;
@@ -138,7 +138,18 @@ static struct page *get_page_from_freelist(gfp_t gfp, unsigned int order)
 	return page;
 }
 
-/* First what costs others nothing, then, for those who may wait, what it takes. */
+/* What costs others nothing. */
+static unsigned long direct_reclaim(unsigned long nr)
+{
+	unsigned long reclaimed = shrink_slab(nr);
+
+	count_vm_event(ALLOCSTALL);
+	count_vm_events(PGSCAN_DIRECT, nr);
+	count_vm_events(PGSTEAL_DIRECT, reclaimed);
+	return reclaimed;
+}
+
+/* Then, for those who may wait, what it takes. */
 static struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order)
 {
 	unsigned long reclaimed;
@@ -146,11 +157,8 @@ static struct page *alloc_pages_slowpath(gfp_t gfp, unsigned int order)
 
 	if (gfp & __GFP_NORETRY)
 		return NULL;
-	count_vm_event(ALLOCSTALL);
 	do {
-		count_vm_events(PGSCAN_DIRECT, 1UL << order);
-		reclaimed = shrink_slab(1UL << order);
-		count_vm_events(PGSTEAL_DIRECT, reclaimed);
+		reclaimed = direct_reclaim(1UL << order);
 		page = get_page_from_freelist(gfp, order);
 	} while (!page && reclaimed);
 	while (!page && gfp & __GFP_DIRECT_RECLAIM && out_of_memory())
@@ -178,11 +186,13 @@ struct page *alloc_pages(gfp_t gfp, unsigned int order)
 /* Large blocks first: they cost one step each, and their pages lie side by side. */
 unsigned long alloc_pages_bulk_list(gfp_t gfp, unsigned long nr, struct list_head *list)
 {
+	unsigned long available = available_pages(gfp), left;
 	unsigned int order = MAX_ORDER;
-	unsigned long left;
 	struct page *page;
 	unsigned long flags;
 
+	if (available < nr)
+		direct_reclaim(nr - available);
 	spin_lock_irqsave(&zone_lock, flags);
 	nr = left = min(nr, available_pages(gfp));
 	while (left) {
