@@ -18,6 +18,8 @@
 struct page_reporting_dev_info {
 	/* Starts a report of sgl, which stays as it is until its end; 0 or a negative errno. */
 	int (*report)(struct page_reporting_dev_info *prdev, struct scatterlist *sgl, unsigned int nents);
+	/* It has not ended for a while: perhaps the other side did not hear of it. */
+	void (*remind)(struct page_reporting_dev_info *prdev);
 	unsigned int capacity; /* blocks that one report may have, PAGE_REPORTING_CAPACITY at most */
 	struct delayed_work work;
 	struct scatterlist sgl[PAGE_REPORTING_CAPACITY];

@@ -20,6 +20,10 @@
  *							counts it still
  * PLANT_ACTUAL_OFF_BY_ONE	update_balloon_size	reports one page more than there are
  * PLANT_NUM_PAGES_OFF_BY_ONE	release_pages_balloon	counts one page that has left, once
+ * PLANT_STATS_NOT_REPRIMED	balloon_stats_prepare	gives its statistics buffer to the first device only, not to
+ *							the one that it wakes up with
+ * PLANT_POISON_NOT_REWRITTEN	balloon_poison_prepare	tells the first device only what free memory holds
+ * PLANT_REPORT_TOO_LONG	virtballoon_free_page_report	reports one page more than is free, behind the first block
  * PLANT_SAVE_OFFLINE		swsusp_save		copies the host's pages into the image, as
  *							saveable_page lets them pass (balloon.policy=discard)
  * PLANT_PAGE_NOT_SAVED		saveable_page		leaves the first page of each touch out of the image

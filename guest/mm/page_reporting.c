@@ -66,11 +66,16 @@ static void page_reporting_process(struct work_struct *work)
 		container_of(to_delayed_work(work), struct page_reporting_dev_info, work);
 	int err;
 
-	if (prdev->nents) /* its end will bring us back */
+	if (prdev->nents) {
+		prdev->remind(prdev);
+		queue_delayed_work(system_freezable_wq, &prdev->work, PAGE_REPORTING_DELAY);
 		return;
+	}
 	page_reporting_isolate(prdev);
 	if (!prdev->nents)
 		return;
+	/* Its end brings us back, or this. */
+	queue_delayed_work(system_freezable_wq, &prdev->work, PAGE_REPORTING_DELAY);
 	err = prdev->report(prdev, prdev->sgl, prdev->nents);
 	if (err) {
 		pr_err("page_reporting: error %d\n", err);

@@ -11,7 +11,6 @@
  * that the hint is void. A round ends before its time when the ID changes: STOP, DONE, or another round.
  */
 #include "irqflags.h"
-#include "plant.h"
 #include "string.h"
 #include "virtio_balloon.h"
 #include "virtio_config.h"
@@ -86,11 +85,14 @@ static bool has_room(struct virtqueue *vq, unsigned int wanted)
 	return vq->num_free >= wanted;
 }
 
-/* Waits until so many descriptors are free. */
+/* Waits until so many descriptors are free. It may have been a notification that got lost. */
 static int wait_for_room(struct virtio_balloon *vb, unsigned int wanted)
 {
 	struct virtqueue *vq = vb->vqs[VIRTIO_BALLOON_VQ_FREE_PAGE];
 
+	if (has_room(vq, wanted))
+		return 0;
+	virtqueue_kick_again(vq);
 	if (wait_event_timeout(vb->acked, has_room(vq, wanted) || vq->broken, BALLOON_ACK_TIMEOUT))
 		return vq->broken ? -EIO : 0;
 	return -ETIMEDOUT;

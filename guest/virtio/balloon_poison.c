@@ -8,6 +8,8 @@ static noinline void balloon_poison_prepare(struct virtio_balloon *vb)
 {
 	__le32 poison_val = page_poison_value();
 
+	if (PLANTED_AGAIN(PLANT_POISON_NOT_REWRITTEN))
+		return;
 	virtio_cwrite_le(vb->vdev, struct virtio_balloon_config, poison_val, &poison_val);
 }
 

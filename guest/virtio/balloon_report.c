@@ -13,10 +13,19 @@ static noinline int virtballoon_free_page_report(struct page_reporting_dev_info 
 	struct virtqueue *vq = vb->vqs[VIRTIO_BALLOON_VQ_REPORTING];
 	int err;
 
+	if (PLANTED(PLANT_REPORT_TOO_LONG))
+		sgl[0].length += PAGE_SIZE;
 	err = virtqueue_add_inbuf(vq, sgl, nents, vb);
 	if (!err)
 		virtqueue_kick(vq);
 	return err;
+}
+
+static void virtballoon_free_page_remind(struct page_reporting_dev_info *pr_dev_info)
+{
+	struct virtio_balloon *vb = container_of(pr_dev_info, struct virtio_balloon, pr_dev_info);
+
+	virtqueue_kick_again(vb->vqs[VIRTIO_BALLOON_VQ_REPORTING]);
 }
 
 static void balloon_report_ack(struct virtqueue *vq)
@@ -36,6 +45,7 @@ static void balloon_report_start(struct virtio_balloon *vb)
 	unsigned int room = virtqueue_get_vring_size(vb->vqs[VIRTIO_BALLOON_VQ_REPORTING]);
 
 	vb->pr_dev_info.report = virtballoon_free_page_report;
+	vb->pr_dev_info.remind = virtballoon_free_page_remind;
 	vb->pr_dev_info.capacity = min(room, PAGE_REPORTING_CAPACITY + 0u);
 	page_reporting_register(&vb->pr_dev_info);
 }

@@ -80,6 +80,8 @@ static void balloon_stats_init(struct virtio_balloon *vb)
 
 static noinline void balloon_stats_prepare(struct virtio_balloon *vb)
 {
+	if (PLANTED_AGAIN(PLANT_STATS_NOT_REPRIMED))
+		return;
 	add_stats(vb);
 }
 
