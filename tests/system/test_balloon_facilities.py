@@ -1,4 +1,4 @@
-"""What the toy guest's balloon driver can do besides inflating: as the guest, the host and the clauses see it."""
+"""What the toy guest's balloon driver can do besides inflating, as guest, host and clauses see it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -265,7 +265,7 @@ def test_a_report_that_is_never_acknowledged() -> None:
     ],
 )
 def test_whatever_the_device_does_in_the_midst(trouble: str, when: int) -> None:
-    """Statistics, hints, an inflation, reports: the device works again, and so does all of it; no page is lost."""
+    """Statistics, hints, inflation, reports: when the device works again, so does all of it; nothing is lost."""
     with booted(every_feature(append="page_poison=on")) as guest:
         machine, balloon = guest.machine, balloon_of(guest)
         guest.type("touch 10M")
