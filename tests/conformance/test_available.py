@@ -3,6 +3,7 @@
 import pytest
 
 from devices.virtio.constants import (
+    VIRTIO_MMIO_GUEST_PAGE_SIZE,
     VIRTIO_MMIO_QUEUE_ALIGN,
     VIRTIO_MMIO_QUEUE_NUM,
     VIRTIO_MMIO_QUEUE_PFN,
@@ -114,3 +115,20 @@ def test_a_legacy_ring_is_one_piece(driver: Driver, size: int, align: int) -> No
     for _ in range(size + 1):
         assert driver.serves()
     assert driver.dut.read_memory(ring.used + 2, 2) == (size + 1).to_bytes(2, "little")
+
+
+@clauses("C027", "C119", interface="legacy")
+@pytest.mark.parametrize("page_size", [512, 4096, 0x1_0000])
+def test_a_legacy_ring_is_found_by_the_guests_page_size(driver: Driver, page_size: int) -> None:
+    """QueuePFN counts in pages of the size that the driver told before, and reads back."""
+    driver.negotiate(0)
+    driver.write(VIRTIO_MMIO_GUEST_PAGE_SIZE, page_size)
+    ring = Ring(driver.dut, driver.take(2 * 4096, 0x1_0000), 16, 4096)
+    driver.write(VIRTIO_MMIO_QUEUE_SEL, 0)
+    driver.write(VIRTIO_MMIO_QUEUE_NUM, 16)
+    driver.write(VIRTIO_MMIO_QUEUE_ALIGN, 4096)
+    driver.write(VIRTIO_MMIO_QUEUE_PFN, ring.desc // page_size)
+    assert driver.read(VIRTIO_MMIO_QUEUE_PFN) == ring.desc // page_size
+    driver.rings[0] = ring
+    driver.status = driver.working
+    assert driver.serves()

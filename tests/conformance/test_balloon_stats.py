@@ -43,8 +43,8 @@ def test_unknown_tags_are_passed_over(driver: Driver) -> None:
 @clauses("C256", device="balloon", interface="both")
 def test_tags_come_in_any_order(driver: Driver) -> None:
     """Entries from the highest tag to the lowest are read as well as the other way round."""
-    values = {SWAP_IN: 11, MAJOR_FAULTS: 22, FREE_MEMORY: 33, TOTAL_MEMORY: 44}
-    expected = {"swap_in": 11, "major_faults": 22, "free_memory": 33, "total_memory": 44}
+    values = {SWAP_IN: 11, MAJOR_FAULTS: 1 << 40, FREE_MEMORY: (1 << 63) + 1, TOTAL_MEMORY: 44}
+    expected = {"swap_in": 11, "major_faults": 1 << 40, "free_memory": (1 << 63) + 1, "total_memory": 44}
     primed(driver)
     for entries in (sorted(values.items()), sorted(values.items(), reverse=True)):
         give(driver, *entries)

@@ -5,12 +5,15 @@ import pytest
 from devices.virtio.constants import (
     VIRTIO_CONFIG_S_ACKNOWLEDGE,
     VIRTIO_CONFIG_S_FAILED,
+    VIRTIO_MMIO_DRIVER_FEATURES,
+    VIRTIO_MMIO_DRIVER_FEATURES_SEL,
     VIRTIO_MMIO_INTERRUPT_STATUS,
     VIRTIO_MMIO_QUEUE_PFN,
     VIRTIO_MMIO_QUEUE_READY,
     VIRTIO_MMIO_QUEUE_SEL,
+    VIRTIO_RING_F_EVENT_IDX,
 )
-from hv.conformance.driver import S_DRIVER, S_FEATURES_OK, Driver
+from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_FEATURES_OK, Driver
 from hv.conformance.marks import clauses
 
 
@@ -100,6 +103,23 @@ def test_no_queue_has_a_place_after_a_reset(driver: Driver) -> None:
     assert driver.each_queue(places, VIRTIO_MMIO_QUEUE_PFN) == places
     driver.reset()
     assert driver.each_queue(places, VIRTIO_MMIO_QUEUE_PFN) == dict.fromkeys(places, 0)
+
+
+@clauses("C020")
+def test_features_of_an_earlier_driver_are_forgotten(driver: Driver) -> None:
+    """A driver that writes VERSION_1 only has no EVENT_IDX, though the one before it had."""
+    driver.start(driver.require(VIRTIO_RING_F_EVENT_IDX))
+    driver.reset()
+    driver.status = S_DRIVER
+    driver.write(VIRTIO_MMIO_DRIVER_FEATURES_SEL, 1)
+    driver.write(VIRTIO_MMIO_DRIVER_FEATURES, F_VERSION_1 >> 32)
+    driver.status = S_FEATURES_OK
+    driver.set_up_queue(0, 16)
+    driver.status = driver.working
+    driver.rings[0].set_used_event(100)
+    for _ in range(3):
+        assert driver.serves()
+        assert driver.interrupts(), "the device still heeds used_event"
 
 
 @clauses("C031", "C179", "C180")

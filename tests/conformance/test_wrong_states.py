@@ -141,6 +141,20 @@ def test_a_queue_of_an_impossible_size_is_not_used(driver: Driver, size: int) ->
     assert driver.serves()
 
 
+@clauses("C182")
+def test_a_queue_that_is_not_there_is_not_used(driver: Driver) -> None:
+    """QueueSizeMax of a queue beyond the last is 0; enabling and notifying it all the same does no harm."""
+    driver.start()
+    ring = driver.put(bytes(4096))
+    for index in (8, 63, 1023, 0xFFFF_FFFF):
+        assert driver.queue_max(index) == 0, f"queue {index}"
+        driver.set_layout(index, 16, ring, ring + 1024, ring + 2048)
+        driver.write(VIRTIO_MMIO_QUEUE_READY, 1)
+        driver.notify(index)
+    assert driver.dut.read_memory(ring, 4096) == bytes(4096)
+    assert driver.serves()
+
+
 @clauses("C178", interface="both")
 def test_acknowledging_what_did_not_happen_changes_nothing(driver: Driver) -> None:
     """InterruptACK with every bit set, at rest, is no event."""
