@@ -265,7 +265,7 @@ def test_a_report_that_is_never_acknowledged() -> None:
     ],
 )
 def test_whatever_the_device_does_in_the_midst(trouble: str, when: int) -> None:
-    """Statistics, hints, inflation, reports: when the device works again, so does all of it; nothing is lost."""
+    """Statistics, hints, inflation, reports: once the device works again, so do they; no page is lost."""
     with booted(every_feature(append="page_poison=on")) as guest:
         machine, balloon = guest.machine, balloon_of(guest)
         guest.type("touch 10M")
