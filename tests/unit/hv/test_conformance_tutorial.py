@@ -18,7 +18,7 @@ MENDED = CODE.replace(
     "        self.num_pages = pages\n        self.generation = getattr(self, 'generation', 0) + 1\n",
 )
 MENDED = MENDED.replace("{0x00: 0x74726976", "{0xFC: getattr(self, 'generation', 0), 0x00: 0x74726976")
-MENDED = MENDED.replace("and value < 2:", "and self.written.get((value, 0x44)):")
+MENDED = MENDED.replace("and value < 2:", "and value < 2 and self.written.get((value, 0x44)):")
 
 
 def test_the_transcript_is_what_the_command_prints(tmp_path: Path) -> None:
