@@ -46,6 +46,17 @@ def requested_pages(batch: Batch) -> npt.NDArray[np.int64]:
     return pages[(pages >= 0) & (pages < memory.size // PAGE_SIZE)]
 
 
+def spanned_pages(batch: Batch) -> Pages:
+    """Return which pages of RAM the buffers of a batch span that the device may write: hints or reports."""
+    memory = batch.memory
+    spanned = np.zeros(memory.size // PAGE_SIZE, np.bool_)
+    for row in range(batch.count):
+        for span in batch.writable_spans(row):
+            first, end, _ = memory.whole_pages(*span)
+            spanned[first:end] = True
+    return spanned
+
+
 class Request(NamedTuple):
     """One batch of requests.
 
@@ -101,8 +112,10 @@ class BalloonLog:
                 hart.add_tracepoint(address, self._marked)
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
-        """Note a batch of page frame numbers."""
+        """Note a batch of page frame numbers, or who reports pages."""
         role = self._balloon.role(queue.index)
+        if role is BalloonQueue.REPORTING:
+            self._enter(np.flatnonzero(spanned_pages(batch)), self._trace())
         if role not in (BalloonQueue.INFLATE, BalloonQueue.DEFLATE):
             return
         pages = requested_pages(batch)

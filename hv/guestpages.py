@@ -105,6 +105,7 @@ class GuestPages:
         free: in the page allocator's hands.
         reserved: never the allocator's: kernel image, mem_map, device tree.
         offline: the driver's books have it in the balloon (PG_offline).
+        isolated: taken from the allocator for a report that is under way (PG_reported).
         slab: small objects of kmalloc.
         large: object of whole pages of kmalloc.
         touched: filled by `touch`.
@@ -116,6 +117,7 @@ class GuestPages:
     free: Pages
     reserved: Pages
     offline: Pages
+    isolated: Pages
     slab: Pages
     large: Pages
     touched: Pages
@@ -125,7 +127,7 @@ class GuestPages:
     @property
     def used(self) -> Pages:
         """Taken from the allocator, for whatever."""
-        return self.ram & ~self.free & ~self.reserved & ~self.offline
+        return self.ram & ~self.free & ~self.reserved & ~self.offline & ~self.isolated
 
     @classmethod
     def read(cls, info: Vmcoreinfo) -> Self:
@@ -173,6 +175,7 @@ class GuestPages:
             free=free | deferred & ram & ~kept,
             reserved=(flagged("reserved") | deferred & kept) & own,
             offline=flagged("offline") & own,
+            isolated=_blocks(flagged("reported") & own, order),
             slab=flagged("slab") & own,
             large=_blocks(flagged("large") & own, order),
             touched=flagged("touched") & own,

@@ -6,10 +6,11 @@ is not in the middle of a request. Totals are `hv.books`'; here are the pages.
 
 Nothing is compared with an earlier entry: what is wrong is wrong at one moment.
 
-- double-owned: in the balloon for one side and not for the other, which uses it or will;
+- double-owned: in the balloon for one side and not for the other, which uses it or will; or hinted away for
+  the host, and free in the guest;
 - stale: in the balloon for the guest, while this host was never given it: a book of an earlier life;
-- lost: contents that the guest counts on are gone. It gave a page away that it had in use, or woke up without
-  a page that was in use when it went to sleep;
+- lost: contents that the guest counts on are gone. It gave away or reported as free a page that it had in
+  use, or woke up without a page that was in use when it went to sleep;
 - leaked: in use and nobody's, or in the balloon and forgotten by its driver: no pointer leads to it
   (`hv.reach`).
 """
@@ -23,7 +24,7 @@ import numpy as np
 from devices.memory import PAGE_SIZE, Pages
 from devices.virtio.balloon import BalloonQueue
 from devices.virtio.queue import Batch, Virtqueue
-from hv.balloonlog import BalloonLog, requested_pages
+from hv.balloonlog import BalloonLog, requested_pages, spanned_pages
 from hv.guestpages import BooksError, GuestPages, Vmcoreinfo, reachable_pages, snapshot_pages
 from hv.machine import Machine
 from hv.pages import describe_pages
@@ -48,6 +49,7 @@ class Entry(NamedTuple):
         ns: virtual time of the machine.
         guest: the guest's books; None while they cannot be read, as in early boot.
         ballooned: the host was given the page and has not given it back.
+        hinted: the guest has said that it has no use for the page, and has not written to it since.
         backed: the host holds memory for the page.
         returned: the page was ballooned in this machine's life, and the guest has it back.
         saved: in the snapshot that the guest has taken for its image; none when it has taken no snapshot.
@@ -57,6 +59,7 @@ class Entry(NamedTuple):
     ns: int
     guest: GuestPages | None
     ballooned: Pages
+    hinted: Pages
     backed: Pages
     returned: Pages
     saved: Pages
@@ -133,6 +136,7 @@ class Ledger:
             ns=machine.now_ns,
             guest=guest,
             ballooned=ballooned,
+            hinted=self._balloon.hinted,
             backed=machine.memory.held(),
             returned=requested & ~ballooned,
             saved=self._nothing() if saved is None else saved,
@@ -149,16 +153,18 @@ class Ledger:
     # What the log alone shows (a `QueueWatcher`).
 
     def taken(self, queue: Virtqueue, batch: Batch) -> None:
-        """See whether the guest gives away what it uses."""
-        info = self._info()
-        if self._balloon.role(queue.index) is not BalloonQueue.INFLATE or info is None:
+        """See whether the guest gives away what it uses, or reports as free what is not."""
+        info, role = self._info(), self._balloon.role(queue.index)
+        reported = role is BalloonQueue.REPORTING and not self._balloon.poison_val
+        if info is None or not (reported or role is BalloonQueue.INFLATE):
             return
         try:
             used = GuestPages.read(info).used
         except BooksError:
             return
-        pages = self._nothing()
-        pages[requested_pages(batch)] = True
+        pages = spanned_pages(batch) if reported else self._nothing()
+        if not reported:
+            pages[requested_pages(batch)] = True
         self._lost |= pages & used
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
@@ -196,6 +202,8 @@ class Ledger:
         self._find(Kind.DOUBLE_OWNED, entry, theirs & ~entry.ballooned & requested, text)
         text = "in the guest's balloon, and this host was never given it"
         self._find(Kind.STALE, entry, theirs & ~entry.ballooned & ~requested, text)
+        text = "hinted, and free in the guest without having been written to"
+        self._find(Kind.DOUBLE_OWNED, entry, entry.hinted & guest.free, text)
         text = "the guest counts on its contents, and they are gone"
         self._find(Kind.LOST, entry, self._lost, text)
         try:

@@ -30,7 +30,7 @@ from devices.virtio.device import VirtioDevice
 from devices.virtio.kernels import FIRST, WRITABLE
 from devices.virtio.queue import Batch, Virtqueue
 from hv.backtrace import Frame, backtrace, describe_frame
-from hv.balloonlog import requested_pfns
+from hv.balloonlog import requested_pfns, spanned_pages
 from hv.cpu import Hart
 from hv.cpu.watch import Access, AccessKind
 from hv.guestpages import BooksError, Vmcoreinfo, not_in_image
@@ -296,13 +296,9 @@ class Sanitizer:
 
     def note_gone(self, batch: Batch, kept: Pages, *, hinted: bool) -> None:
         """Note that the contents of reported (or `hinted`) pages are gone, but those of the pages `kept`."""
-        gone = np.zeros(len(self._pages), np.bool_)
-        for row in range(batch.count):
-            for span in batch.writable_spans(row):
-                first, end, _ = self._memory.whole_pages(*span)
-                gone[first:end] = True
         if self._knows_kernel:
-            self._pages[gone & ~kept & (self._pages != _GIVEN)] = _HINTED if hinted else _REPORTED
+            gone = spanned_pages(batch) & ~kept & (self._pages != _GIVEN)
+            self._pages[gone] = _HINTED if hinted else _REPORTED
             self._hart.forget_translations()
 
 

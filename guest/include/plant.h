@@ -22,6 +22,7 @@
  * PLANT_NUM_PAGES_OFF_BY_ONE	release_pages_balloon	counts one page that has left, once
  * PLANT_STATS_NOT_REPRIMED	balloon_stats_prepare	gives its statistics buffer to the first device only, not to
  *							the one that it wakes up with
+ * PLANT_HINT_NOT_INITIALISED	return_free_pages_to_mm	frees hinted pages as they are while the host may change them
  * PLANT_POISON_NOT_REWRITTEN	balloon_poison_prepare	tells the first device only what free memory holds
  * PLANT_REPORT_TOO_LONG	virtballoon_free_page_report	reports one page more than is free, behind the first block
  * PLANT_SAVE_OFFLINE		swsusp_save		copies the host's pages into the image, as

@@ -42,7 +42,7 @@ static noinline unsigned long return_free_pages_to_mm(struct virtio_balloon *vb,
 	struct page *page;
 
 	while (freed < nr && (page = take_hinted_block(vb))) {
-		if (vb->cmd_id_received != VIRTIO_BALLOON_CMD_ID_DONE)
+		if (vb->cmd_id_received != VIRTIO_BALLOON_CMD_ID_DONE && !PLANTED(PLANT_HINT_NOT_INITIALISED))
 			memset(page_address(page), 0, HINT_BLOCK_PAGES * PAGE_SIZE);
 		__free_pages(page, VIRTIO_BALLOON_HINT_BLOCK_ORDER);
 		freed += HINT_BLOCK_PAGES;

@@ -1,7 +1,7 @@
 """The sanitizer and the ledger: each planted bug is found with the function that has it, and no other is."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,8 @@ from hv.ledger import Kind, Ledger
 from hv.machine import Machine
 from hv.report import describe
 from hv.sanitizer import Mode, Offence
+from hv.scenario import Carrier, ScenarioError, ToyGuest, World
+from hv.scenario.registry import library
 from hv.stop import StopReason
 from tests.harness.guest import SECOND, Guest, config, make_disk
 from tests.harness.plants import PLANTS, Plant, plant_kernel
@@ -165,7 +167,16 @@ two are wrong numbers, not wrong pages: the totals find them.
 """
 
 
-@pytest.mark.parametrize("plant", PLANTS, ids=str)
+SCENARIOS = {
+    "stats_not_reprimed": ("statistics", "buffers_unasked_after_resume is 0, not 1"),
+    "hint_not_initialised": ("free-page-hinting", "hinted, and free in the guest"),
+    "poison_not_rewritten": ("page-poison", "poison_val_after_resume is 0, not"),
+    "report_too_long": ("free-page-reporting", "lost: 1 page"),
+}
+"""For each plant in an optional facility of the balloon the scenario that finds it, and what it says."""
+
+
+@pytest.mark.parametrize("plant", [plant for plant in PLANTS if str(plant) in VERDICTS], ids=str)
 def test_each_planted_bug_is_found(plant: Plant, kernels: Path, swap_config: MachineConfig) -> None:
     """A kernel with one bug is found out, by the right kind of finding and the name of the function."""
     verdict = VERDICTS[str(plant)]
@@ -357,4 +368,20 @@ def test_a_correct_guest_breaks_no_clause(swap_config: MachineConfig) -> None:
 
 def test_every_plant_has_a_verdict() -> None:
     """No bug is planted that nobody looks for."""
-    assert set(VERDICTS) == {str(plant) for plant in PLANTS}
+    assert VERDICTS.keys() | SCENARIOS.keys() == {str(plant) for plant in PLANTS}
+
+
+@pytest.mark.parametrize("plant", [plant for plant in PLANTS if str(plant) in SCENARIOS], ids=str)
+def test_a_scenario_finds_each_bug_in_a_facility(plant: Plant, kernels: Path) -> None:
+    """A kernel with a bug in statistics, hints, poison or reports fails the scenario of that facility."""
+    name, text = SCENARIOS[str(plant)]
+
+    class Planted(ToyGuest):
+        @staticmethod
+        def prepare(config: MachineConfig, era: str) -> MachineConfig:
+            return replace(ToyGuest.prepare(config, era), kernel=plant_kernel(plant, kernels))
+
+    with World(carrier=Carrier.HOST, guest=Planted) as world:
+        with suppress(ScenarioError):
+            library()[name].play(world)
+        assert text in "\n".join(finding.text for finding in world.journal.findings)

@@ -22,6 +22,7 @@ def free_page_hinting(world: World) -> None:
     run.balance("hinted")
     run.touch(KEPT)
     world.figure("hinted_and_then_used", hinted - int(np.count_nonzero(run.balloon.hinted)))
+    run.balance("used")
     smaller = world.keep_snapshot(run)
     world.figure("pages_in_a_snapshot_with_hints", smaller.pages_saved)
     world.figure("pages_left_out", smaller.pages_hinted)

@@ -45,6 +45,8 @@ def free_page_reporting(world: World) -> None:
     run.verify()
     run.release()
     run.touch(TOUCHED // 4)
+    run.until_ns(run.ns + QUIET)
+    run.verify()
     run.balance("reported")
 
     reports = Reports(run)
