@@ -11,6 +11,7 @@
  * that the hint is void. A round ends before its time when the ID changes: STOP, DONE, or another round.
  */
 #include "irqflags.h"
+#include "plant.h"
 #include "string.h"
 #include "virtio_balloon.h"
 #include "virtio_config.h"
