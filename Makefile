@@ -4,9 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 C_SOURCES := $(shell find firmware guest -name '*.[chS]' -o -name '*.ld') hv/board.py hv/images/build.py
-# numba does not notice that the callee of a compiled function changed: another source, another cache.
-COMPILED := $(shell cat hv/cpu/*.py devices/virtio/kernels.py | cksum | cut -d' ' -f1)
-export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba/$(COMPILED)
+export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
 
 .PHONY: setup demo test test-jit test-nojit test-boundscheck campaign lint bench clean
 

@@ -5,16 +5,20 @@ the hart's state array (`hv.cpu.state`). Both are reached by address, as int64: 
 and literals into float64. No address is ever part of the compiled code (they are all read from the state
 array), so `cache=True` works and a second process starts without compiling.
 
-After an edit in this package numba notices only the files that changed, not their callers: start with a fresh
-NUMBA_CACHE_DIR then.
+After an edit in this package numba would notice only the files that changed, not the callers that have their
+code within them; so what is compiled is kept in a folder that is named after all the sources.
 """
 
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numba
 from llvmlite import ir
 from numba import types
+from numba.core import config
 from numba.extending import intrinsic
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -38,14 +42,47 @@ class Callback(Protocol):
     address: int
 
 
+_numba: Any = config
+"""numba's settings, which are no attributes that a type checker could know."""
+
+
+def _folder() -> str:
+    """Return where the compiled code of these very sources is kept: under NUMBA_CACHE_DIR, or beside them."""
+    here = Path(__file__).parent
+    checksum = 0
+    for source in sorted(here.glob("*.py")):
+        checksum = zlib.crc32(source.read_bytes(), checksum)
+    return str(Path(_numba.CACHE_DIR or here / "__pycache__") / f"hart-{checksum:08x}")
+
+
+_FOLDER = _folder()
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Have numba choose our folder for what is declared meanwhile; others in this process keep theirs."""
+    theirs = _numba.CACHE_DIR
+    _numba.CACHE_DIR = _FOLDER
+    try:
+        yield
+    finally:
+        _numba.CACHE_DIR = theirs
+
+
 def native(function: Function) -> Function:
     """Compile for use by other compiled code, and by Python (without the GIL)."""
-    return cast(Function, numba.njit(cache=True, nogil=True)(function))
+    with _kept():
+        return cast(Function, numba.njit(cache=True, nogil=True)(function))
 
 
 def callback(signature: object) -> Callable[[Function], Callback]:
     """Compile to a C function of this signature; its `address` is what C calls."""
-    return cast(Callable[[Function], Callback], numba.cfunc(signature, cache=True))
+
+    def compiled(function: Function) -> Callback:
+        with _kept():
+            return cast(Callback, numba.cfunc(signature, cache=True)(function))
+
+    return compiled
 
 
 def _loader(width: int) -> Callable[[int], int]:
