@@ -205,12 +205,17 @@ long towards_target(struct virtio_balloon *vb)
 	return (long)target - (long)vb->num_pages;
 }
 
-/* Reports what the host has: pages that are on their way in are not its own yet, those on their way out are. */
+/*
+ * Reports what the host has: pages that are on their way in are not its own yet, those on their way out are.
+ * When a queue broke under a request, nobody knows that until it has been made again.
+ */
 noinline void update_balloon_size(struct virtio_balloon *vb)
 {
 	bool inflating = vb->unacked && vb->unacked_vq == VIRTIO_BALLOON_VQ_INFLATE;
 	__le32 actual = vb->num_pages - (inflating ? vb->num_pfns : 0) + PLANTED(PLANT_ACTUAL_OFF_BY_ONE);
 
+	if (vb->unacked && vb->vqs[vb->unacked_vq]->broken)
+		return;
 	if (PLANTED(PLANT_WRITE_BALLOONED) && !list_empty(&vb->pages))
 		*(unsigned long *)page_address(virtballoon_first_page(vb)) = actual;
 	virtio_cwrite_le(vb->vdev, struct virtio_balloon_config, actual, &actual);
