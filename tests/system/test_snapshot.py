@@ -106,7 +106,7 @@ def inflating(guest: Guest) -> None:
     assert balloon is not None
     machine.set_balloon_target(TARGET)
     machine.run(machine.now_ns + PATIENCE_NS, until=lambda: balloon.ballooned.any())
-    machine.run(machine.now_ns + 1000)
+    machine.run(machine.now_ns + 4000)
     assert 0 < balloon.ballooned.sum() < TARGET
 
 
