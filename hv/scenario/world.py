@@ -51,6 +51,7 @@ class World:
         ram: bytes of RAM.
         target: the host's balloon target in pages, kept across power-offs.
         features: what the balloon device offers (`devices.virtio.balloon.FEATURE_BITS`).
+        legacy: whether the devices have the legacy interface.
         disk: contents of the disk, or None for a machine without one.
         append: more of the kernel command line.
         host_image: what the platform kept of RAM, or None.
@@ -84,6 +85,7 @@ class World:
         self.ram = guest.ram
         self.target = 0
         self.features = DEFAULT_FEATURES
+        self.legacy = False
         # Any image fits: its pages are first copied within RAM, so they are at most half of it.
         self.disk: bytes | None = bytes(self.ram // 2 + board.MIB) if carrier is Carrier.SWAP else None
         self.append = ""
@@ -165,6 +167,7 @@ class World:
             disks=disks,
             balloon=self.target,
             balloon_features=self.features,
+            legacy_virtio=self.legacy,
             sanitize=Mode.LOG if self.sanitize else None,
             monitor=self.monitor,
         )
