@@ -182,6 +182,8 @@ class Machine:
                 timed.advance(self.now_ns)
             for transport in self._transports:
                 transport.service()
+            if self.monitor is not None:
+                self.monitor.look()
             if self.stats_polling is not None:
                 self.stats_polling.look(self.now_ns)
             finding = None if self.sanitizer is None else self.sanitizer.take_stop()

@@ -63,7 +63,7 @@ NOT_WATCHED: dict[str, str] = {
     "C196": "an error message is the guest's own affair; that the slot is left alone is C195",
     "C198": "an error message is the guest's own affair; that the slot is left alone is C197",
     "C200": "an error message is the guest's own affair; that the slot is left alone is C199",
-    "C207": f"{_FAULTY}: one that sets undefined bits of InterruptStatus",
+    "C207": f"{_FAULTY}: one that shows undefined bits of InterruptStatus, and does not interrupt for them",
     "C220": f"which queues an interrupt handler looks at: {_INSIDE}",
     "C244": f"{_FAULTY}: one that writes odd used lengths",
     "C269": f"what the driver keeps of its own pages: {_INSIDE}",

@@ -45,6 +45,11 @@ class Monitor:
             observer.settle()
         return self._book.verdicts
 
+    def look(self) -> None:
+        """Take note of what the devices have given back; to be called when they have worked."""
+        for observer in self._observers.values():
+            observer.look()
+
     def used(self, page: int, kind: AccessKind) -> None:
         """Take note that the guest accesses a page that is not ordinary: the sanitizer tells."""
         for observer in self._observers.values():

@@ -68,8 +68,7 @@ class Observer:
                 area.taken(ring)
 
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
-        """The driver has chains back."""
-        self.look()
+        """Nothing: what the driver has back is seen when the device has done its work (`look`)."""
 
     def look(self) -> None:
         """Look at all rings."""

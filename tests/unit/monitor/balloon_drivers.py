@@ -182,7 +182,7 @@ def keeps_its_statistics_fresh(b: Bench) -> None:
     b.set(OK)
     b.notify(STATS)
     _balloon(b).request_stats()
-    b.slot.mmio.service()
+    b.serve()
     b.interrupt()
     b.send(STATS, _stats(b, 5, 4))
 
@@ -217,7 +217,7 @@ def supplies_statistics_only_once(b: Bench) -> None:
     b.up(_STATS)
     b.send(STATS, _stats(b, 4))
     _balloon(b).request_stats()
-    b.slot.mmio.service()
+    b.serve()
     b.interrupt()
     b.wait(_LATE)
 
@@ -239,7 +239,7 @@ def supplies_now_this_now_that(b: Bench) -> None:
     b.up(_STATS)
     b.send(STATS, _stats(b, 4))
     _balloon(b).request_stats()
-    b.slot.mmio.service()
+    b.serve()
     b.interrupt()
     b.send(STATS, _stats(b, 4, 5))
 

@@ -242,7 +242,12 @@ class Bench:
     def notify(self, queue: int) -> None:
         """Notify a queue, and let the device work."""
         self.w(VIRTIO_MMIO_QUEUE_NOTIFY, queue)
+        self.serve()
+
+    def serve(self) -> None:
+        """Let the device work."""
         self.slot.mmio.service()
+        self.monitor.look()
 
     def send(self, queue: int, *buffers: Buffer) -> None:
         """Make a chain available and tell the device."""
