@@ -10,7 +10,7 @@ from hv.errors import HostError
 from hv.files import replacing, write_all
 from hv.linux.apt import Apt
 from hv.linux.deb import read_members
-from hv.linux.initramfs import MODULES, initramfs
+from hv.linux.initramfs import MODULES, initramfs, recipe
 
 RELEASE, ARCHITECTURE = "trixie", "riscv64"
 _KERNEL = "linux-image-riscv64"
@@ -46,9 +46,17 @@ class Kit(NamedTuple):
         return self.folder / "opensbi.bin"
 
     @property
+    def recipe(self) -> Path:
+        """What the initramfs was made by: written last."""
+        return self.folder / "recipe"
+
+    @property
     def complete(self) -> bool:
-        """Whether it can be booted."""
-        return all(path.is_file() for path in (self.kernel, self.initrd, self.opensbi))
+        """Whether it is all there, and made as it would be made today."""
+        try:
+            return self.recipe.read_bytes() == recipe()
+        except OSError:
+            return False
 
 
 def default_folder() -> Path:
@@ -103,11 +111,13 @@ def assemble(folder: Path, packages: Sequence[Path]) -> Kit:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HostError(f"{folder}: {error.strerror}; give another --dir") from None
-    for path, data in (
-        (kit.kernel, kernel),
-        (kit.initrd, initramfs(busybox, modules)),
-        (kit.opensbi, opensbi),
-    ):
+    contents = {
+        kit.kernel: kernel,
+        kit.initrd: initramfs(busybox, modules),
+        kit.opensbi: opensbi,
+        kit.recipe: recipe(),
+    }
+    for path, data in contents.items():
         with replacing(path, "Linux kit") as file:
             write_all(file, memoryview(data))
     return kit

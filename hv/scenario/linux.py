@@ -34,7 +34,7 @@ class LinuxGuest:
     """
 
     ram: ClassVar = 512 * board.MIB
-    own_pages: ClassVar = 8192  # its page cache, slabs and per-process memory come and go
+    own_pages: ClassVar = 2048  # its page cache, slabs and per-process memory come and go
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

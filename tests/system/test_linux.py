@@ -1,0 +1,137 @@
+"""Debian's Linux as a guest: an unmodified kernel, by the command that a user types and through the API."""
+
+import errno
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hv import board, images
+from hv.config import MachineConfig
+from hv.errors import HostError
+from hv.linux.kit import Kit, default_folder, fetch
+from hv.machine import Machine
+from hv.scenario import LinuxGuest, World
+from hv.shell import GuestShell
+from hv.stop import StopReason
+from tests.harness.terminal import Terminal, terminal
+
+pytestmark = pytest.mark.campaign
+
+CTRL_C = "\x03"
+SECOND = 10**9
+
+
+@pytest.fixture(scope="module")
+def kit() -> Kit:
+    """A kit in the user's cache; it is made if need be, and the tests skip where it cannot."""
+    found = Kit(default_folder())
+    try:
+        return found if found.complete else fetch(found.folder)
+    except HostError as error:
+        pytest.skip(str(error))
+
+
+def config(kit: Kit, bios: Path = images.FIRMWARE) -> MachineConfig:
+    """Return the machine that most tests boot."""
+    return MachineConfig(
+        ram=512 * board.MIB,
+        bios=bios,
+        kernel=kit.kernel,
+        initrd=kit.initrd,
+        virtio_console=True,
+        rng_seed=1,
+    )
+
+
+def expect_shell(screen: Terminal) -> None:
+    """Wait for Linux's prompt."""
+    screen.expect(r"~ # ")
+
+
+def test_a_session_at_a_terminal(kit: Kit) -> None:
+    """One command boots to a shell; typing, Ctrl-C and poweroff do what they do everywhere."""
+    with terminal("linux", "run", "--dir", kit.folder) as screen:
+        expect_shell(screen)
+        screen.type("uname -sr\r")
+        screen.expect(r"^Linux 6\.12\.")
+        expect_shell(screen)
+        screen.type("echo begun; sleep 1000\r")
+        screen.expect("^begun")
+        screen.type(CTRL_C)
+        expect_shell(screen)
+        screen.type("poweroff\r")
+        screen.expect("reboot: Power down")
+        assert screen.wait() == 0
+
+
+@pytest.mark.parametrize("firmware", ["ours", "opensbi"])
+def test_both_firmwares(kit: Kit, firmware: str) -> None:
+    """Linux finds every device through our firmware and through OpenSBI, and can switch off."""
+    with Machine(config(kit, images.FIRMWARE if firmware == "ours" else kit.opensbi)) as machine:
+        shell = GuestShell(machine, machine.channel)
+        assert shell.wait_for_prompt().reason is StopReason.CONDITION
+        drivers = shell.command(
+            "for device in /sys/bus/virtio/devices/*; do basename $(readlink $device/driver); done"
+        )
+        assert sorted(drivers.lines) == ["virtio_balloon", "virtio_console", "virtio_rng"]
+        assert shell.command("grep -c firmware /proc/iomem").status == 1  # it is not the kernel's memory
+        assert shell.command("head -c 4 /dev/hwrng | wc -c").lines == ("4",)
+        assert shell.command("poweroff -f").stop.reason is StopReason.POWEROFF
+
+
+def test_two_boots_are_one(kit: Kit) -> None:
+    """Two machines with the same inputs end at the same virtual time with the same RAM."""
+    ends = []
+    for _ in range(2):
+        with Machine(config(kit)) as machine:
+            GuestShell(machine, machine.channel).wait_for_prompt()
+            ends.append((machine.now_ns, machine.ram_sha256(), machine.console.text()))
+    assert ends[0] == ends[1]
+
+
+def test_a_snapshot_goes_on(kit: Kit) -> None:
+    """A fork of a running Linux answers as the machine that it was taken of."""
+    with Machine(config(kit)) as machine:
+        shell = GuestShell(machine, machine.channel)
+        shell.wait_for_prompt()
+        with machine.fork() as fork:
+            answers = [
+                GuestShell(each, each.channel)
+                .command("head -c 32 /dev/hwrng | md5sum; cat /proc/uptime")
+                .lines
+                for each in (machine, fork)
+            ]
+            assert answers[0] == answers[1]
+            assert (machine.now_ns, machine.ram_sha256()) == (fork.now_ns, fork.ram_sha256())
+
+
+@pytest.mark.usefixtures("kit")
+@pytest.mark.parametrize("mib", [256, 512, 2048])
+def test_linux_hibernates_with_a_balloon(mib: int) -> None:
+    """Memory comes back intact from swap, and the balloon goes to the target that the host kept."""
+    with World("e3", guest=LinuxGuest) as world:
+        world.ram = mib * board.MIB
+        run = world.start(touch=1000, target=mib * board.MIB // board.PAGE_SIZE // 4)
+        run.hibernate()
+        assert run.balloon.counters.deflated_pages == world.target  # today's driver gives all back at freeze
+        run = world.next()
+        run.until_target()
+        run.verify()
+        run.balance("resumed")
+    assert world.journal.findings == []
+
+
+@pytest.mark.usefixtures("kit")
+def test_linux_without_swap_stays_up() -> None:
+    """The hibernation fails, and the balloon, which the freeze has emptied, fills again."""
+    with World("e3", guest=LinuxGuest) as world:
+        world.disk = None
+        run = world.start(touch=1000, target=65536)
+        run.hibernate_fails(-errno.ENODEV)
+        run.until_target()
+        run.verify()
+        run.balance("thawed")
+        counters = replace(run.balloon.counters)
+    assert world.journal.findings == []
+    assert (counters.inflated_pages, counters.deflated_pages) == (2 * 65536, 65536)
