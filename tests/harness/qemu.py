@@ -18,7 +18,7 @@ class Qemu(QemuProcess):
         append: kernel command line.
         disk: raw image behind virtio-blk in slot 0, or None for no disk.
         balloon: whether there is a virtio-balloon, in slot 1.
-        balloon_options: the device's options, each with a comma before it.
+        balloon_options: the device's options, each with a comma before it; "io" is an I/O thread.
         legacy: whether the slots have the legacy interface.
         icount: value of `-icount`, for runs in virtual time; None runs in real time.
         paused: stand still until QMP's `cont`.
@@ -49,7 +49,7 @@ class Qemu(QemuProcess):
             arguments += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]
         if balloon:
             device = "virtio-balloon-device,id=balloon0,bus=virtio-mmio-bus.1"
-            arguments += ["-device", device + balloon_options]
+            arguments += ["-object", "iothread,id=io", "-device", device + balloon_options]
         if legacy:
             arguments += ["-global", "virtio-mmio.force-legacy=true"]
         if icount is not None:
