@@ -99,6 +99,8 @@ def test_a_suspended_device_ignores_config_writes(driver: Driver) -> None:
     driver.write_config(4, 3)
     assert driver.config(4) == 0
     driver.status = S_DRIVER_OK
+    assert driver.config(4) == 0, "a write to a suspended device counts when it resumes"
+    assert driver.dut.actual() == 0
     driver.write_config(4, 3)
     assert driver.config(4) == 3
 
