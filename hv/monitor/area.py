@@ -17,6 +17,9 @@ from hv.monitor.verdicts import Book
 LATE_NS = 100_000_000
 """Virtual time after which something that a driver owes is missing: a guest has long been idle by then."""
 
+PATIENCE_NS = 120_000_000_000
+"""Virtual time for what a driver owes once its threads run; in a hibernation they may be frozen for long."""
+
 AT_ANY_TIME = frozenset({VIRTIO_MMIO_INTERRUPT_STATUS, VIRTIO_MMIO_INTERRUPT_ACK})
 """Registers that an interrupt handler accesses in the middle of anything."""
 

@@ -11,12 +11,12 @@ from devices.virtio.constants import (
     VIRTIO_BALLOON_F_FREE_PAGE_HINT,
 )
 from hv.cpu.watch import AccessKind
+from hv.monitor.area import PATIENCE_NS
 from hv.monitor.balloonqueues import CMD_ID, BalloonArea
 from hv.monitor.conduct import Conduct
 from hv.monitor.ring import Chain, Ring
 from hv.monitor.verdicts import Book
 
-_SECOND = 1_000_000_000
 _ID_BYTES = 4
 
 
@@ -27,9 +27,9 @@ class Hinting(BalloonArea):
         "C260": "buffers for the device to read in free_page_vq have 4 bytes",
         "C261": "pages come after the command ID that the driver has read",
         "C262": "no command ID comes twice",
-        "C263": "within 1 s of reading a new command ID the driver hints a page",
+        "C263": "within 120 s of reading a new command ID the driver hints a page",
         "C264": "no page comes after the driver has read STOP or DONE",
-        "C265": "within 1 s of the command ID comes STOP, unless the driver has read STOP or DONE",
+        "C265": "within 120 s of the command ID comes STOP, unless the driver has read STOP or DONE",
         "C266": "a hinted page is written to before DONE was read",
         "C267": "no hinted page is read before it was written to",
         "C268": "no hinted page is read before it was written to, while DONE was not read",
@@ -56,7 +56,7 @@ class Hinting(BalloonArea):
             return
         if value > VIRTIO_BALLOON_CMD_ID_DONE:
             if value not in self._sent:
-                self.owe("C263", f"hinted nothing for command {value}", within_ns=_SECOND)
+                self.owe("C263", f"hinted nothing for command {value}", within_ns=PATIENCE_NS)
         else:
             for clause in ("C263", "C265"):
                 self.forgive(clause)
@@ -112,7 +112,7 @@ class Hinting(BalloonArea):
             )
         self._sent.add(number)
         self._current = number
-        self.owe("C265", f"did not end the round of command {number}", within_ns=_SECOND)
+        self.owe("C265", f"did not end the round of command {number}", within_ns=PATIENCE_NS)
 
     def _judge_pages(self) -> None:
         self.paid("C263")

@@ -10,6 +10,7 @@ from devices.memory import PAGE_SIZE, GuestMemory, Pages
 from devices.virtio.balloon.features import BalloonQueue
 from devices.virtio.constants import VIRTIO_BALLOON_F_DEFLATE_ON_OOM, VIRTIO_BALLOON_F_MUST_TELL_HOST
 from hv.cpu.watch import AccessKind
+from hv.monitor.area import PATIENCE_NS
 from hv.monitor.balloonqueues import ACTUAL, NUM_PAGES, BalloonArea
 from hv.monitor.conduct import Conduct
 from hv.monitor.ring import Chain, Ring
@@ -17,7 +18,6 @@ from hv.monitor.verdicts import Book
 
 _OUT, _ON_ITS_WAY_IN, _IN, _ON_ITS_WAY_OUT = range(4)
 _PFN_BYTES = 4
-_PATIENCE_NS = 120_000_000_000
 
 
 def named_pages(chain: Chain, memory: GuestMemory) -> npt.NDArray[np.int64]:
@@ -42,7 +42,7 @@ class BalloonPages(BalloonArea):
         "C237": "without MUST_TELL_HOST it uses a page before its deflation is acknowledged",
         "C238": "it uses no page from the request to inflate until that is acknowledged",
         "C239": "it asks for no page whose inflation is not acknowledged",
-        "C240": "within 0.1 s of a change it writes actual, and that is the number of pages in the balloon",
+        "C240": "within 120 s of a change it writes actual, and that is the number of pages in the balloon",
         "C241": "it writes actual once for several requests",
     }
 
@@ -67,7 +67,7 @@ class BalloonPages(BalloonArea):
             return
         self._target = value
         if value and not self._pages.any():
-            self.owe("C230", f"did not inflate towards {value} pages", within_ns=_PATIENCE_NS)
+            self.owe("C230", f"did not inflate towards {value} pages", within_ns=PATIENCE_NS)
         elif not value:
             self.forgive("C230")
 
@@ -118,7 +118,7 @@ class BalloonPages(BalloonArea):
         else:
             return
         self._changes += 1
-        self.owe("C240", "did not report the new size")
+        self.owe("C240", "did not report the new size", within_ns=PATIENCE_NS)
 
     def used(self, page: int, kind: AccessKind) -> None:
         """Judge an access of the guest to a page that the host has; `kind` is what the guest does."""

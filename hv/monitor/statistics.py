@@ -10,6 +10,7 @@ from devices.virtio.constants import (
     VIRTIO_CONFIG_S_DRIVER_OK,
     VIRTIO_MMIO_STATUS,
 )
+from hv.monitor.area import PATIENCE_NS
 from hv.monitor.balloonqueues import BalloonArea
 from hv.monitor.conduct import Conduct
 from hv.monitor.ring import Chain, Ring
@@ -24,8 +25,8 @@ class Statistics(BalloonArea):
 
     CLAUSES: ClassVar[Mapping[str, str]] = {
         "C247": "no buffer is added to statsq while the device has one",
-        "C248": "by DRIVER_OK, or 0.1 s after, statsq has a buffer, and the device does not write it",
-        "C249": "within 0.1 s of getting the buffer back the driver adds one",
+        "C248": "by DRIVER_OK, or 120 s after, statsq has a buffer, and the device does not write it",
+        "C249": "within 120 s of getting the buffer back the driver adds one",
         "C250": "the buffer has one entry for a statistic, and at least one",
         "C251": "the buffer's length is a multiple of 10 bytes, the size of an entry (the text has 6)",
         "C252": "tags are not in rising order",
@@ -44,7 +45,7 @@ class Statistics(BalloonArea):
         if offset != VIRTIO_MMIO_STATUS or not value & ~self.conduct.status & VIRTIO_CONFIG_S_DRIVER_OK:
             return
         if self.is_balloon and self.conduct.accepts(VIRTIO_BALLOON_F_STATS_VQ) and not self._primed:
-            self.owe("C248", "added no buffer to statsq")
+            self.owe("C248", "added no buffer to statsq", within_ns=PATIENCE_NS)
 
     def reset(self) -> None:
         """All begins anew."""
@@ -72,7 +73,7 @@ class Statistics(BalloonArea):
     def acknowledged(self, role: BalloonQueue, ring: Ring, chain: Chain) -> None:
         """The driver owes the next one."""
         if role is BalloonQueue.STATS:
-            self.owe("C249", "added no new buffer to statsq")
+            self.owe("C249", "added no new buffer to statsq", within_ns=PATIENCE_NS)
 
     def _judge_tags(self, tags: list[int]) -> None:
         distinct = frozenset(tags)
