@@ -77,6 +77,19 @@ static int e1_freeze(struct virtio_balloon *vb)
 	return err;
 }
 
+/* In the kernel that loads an image a failure is the image's end, so a silent host gets a minute. */
+#define QUIESCE_TRIES 12
+
+static int e1_quiesce(struct virtio_balloon *vb)
+{
+	int tries = QUIESCE_TRIES, err;
+
+	do
+		err = e1_freeze(vb);
+	while (err == -ETIMEDOUT && --tries);
+	return err;
+}
+
 /*
  * Fill the first array at once. The device is not live yet: DRIVER_OK comes when we are done. Hosts of
  * the time did not mind; one that goes by the book answers nothing before it, and the driver waited for
@@ -154,12 +167,12 @@ static int discard_restore(struct virtio_balloon *vb)
 /* The first row is the default. */
 static const struct balloon_pm_ops balloon_policies[] = {
 	/* name, commit, features, freeze, quiesce, thaw, restore */
-	{ "e4", "4eb05d562e", FEATURES_TODAY, e1_freeze, e1_freeze, e3_restore, e3_restore },
-	{ "e3", "fad7b7b27b", FEATURES_2016, e1_freeze, e1_freeze, e3_restore, e3_restore },
-	{ "e1", "4eb05d562e", FEATURES_2012, e1_freeze, e1_freeze, e1_restore, e1_restore },
+	{ "e4", "4eb05d562e", FEATURES_TODAY, e1_freeze, e1_quiesce, e3_restore, e3_restore },
+	{ "e3", "fad7b7b27b", FEATURES_2016, e1_freeze, e1_quiesce, e3_restore, e3_restore },
+	{ "e1", "4eb05d562e", FEATURES_2012, e1_freeze, e1_quiesce, e1_restore, e1_restore },
 	{ "e0", "e562966dba", FEATURES_2012, e0_freeze, e0_freeze, virtballoon_bring_back, e0_restore },
 	{ "none", "before e562966dba", FEATURES_2012, NULL, NULL, NULL, NULL },
-	{ "discard", "what e562966dba meant", FEATURES_TODAY, e0_freeze, e1_freeze, virtballoon_bring_back, discard_restore },
+	{ "discard", "what e562966dba meant", FEATURES_TODAY, e0_freeze, e1_quiesce, virtballoon_bring_back, discard_restore },
 };
 
 const struct balloon_pm_ops *balloon_pm_select(void)

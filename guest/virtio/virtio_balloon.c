@@ -62,8 +62,8 @@ void *balloon_get_used(struct virtqueue *vq)
 }
 
 /*
- * QEMU (7.2, and Linux before 6.10) numbers only the queues that it has, so that without hints the queue for reports
- * has the number of the one for hints.
+ * QEMU (7.2) numbers only the queues that it has, so that without hints the queue for reports has the number of
+ * the one for hints.
  */
 static int find_vqs(struct virtio_device *vdev, struct virtqueue *vqs[], struct virtqueue_info vqs_info[])
 {

@@ -70,6 +70,18 @@ def test_silent_at_freeze(policy: str, disk: Path) -> None:
         intact(guest)
 
 
+def test_silent_under_the_boot_kernel(disk: Path) -> None:
+    """A boot kernel with a balloon of its own waits for the host rather than giving the image up."""
+    asleep(disk)
+    with Machine(config(RAM_MIB, disk, "resumedelay=1", TARGET)) as machine:
+        machine.misbehave(fault("balloon:silent=12s@1s"))
+        guest = resumed(machine)
+        assert "no answer to deflate for 5 s" in machine.console.text()
+        guest.wait_for_balloon()
+        intact(guest)
+        assert judge(guest, "resumed") == []
+
+
 @pytest.mark.parametrize("policy", ["e0", "discard"])
 def test_silent_in_mid_inflation_when_the_queues_go(policy: str) -> None:
     """A freeze that deletes the queues voids a request that was never acknowledged: it has not happened."""
