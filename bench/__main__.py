@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import balloon, boot, compute, hibernation, report, rings, snapshot, start
+from bench import balloon, boot, compute, hibernation, linux, report, rings, snapshot, start
 
 CONTESTS = {
     "boot": boot.contest,
@@ -16,6 +16,7 @@ CONTESTS = {
     "rings": rings.contest,
     "start": start.contest,
     "hibernation": hibernation.contest,
+    "linux": linux.contest,
     "snapshot": snapshot.contest,
 }
 

@@ -16,6 +16,7 @@ class Qemu(QemuProcess):
         guest: what `-kernel` gets, or None.
         ram: bytes.
         append: kernel command line.
+        initrd: initial RAM disk, or None.
         disk: raw image behind virtio-blk in slot 0, or None for no disk.
         balloon: whether there is a virtio-balloon, in slot 1.
         balloon_options: the device's options, each with a comma before it; "io" is an I/O thread.
@@ -34,6 +35,7 @@ class Qemu(QemuProcess):
         ram: int = 128 * board.MIB,
         *,
         append: str = "",
+        initrd: Path | None = None,
         disk: Path | None = None,
         balloon: bool = True,
         balloon_options: str = "",
@@ -44,6 +46,8 @@ class Qemu(QemuProcess):
         arguments = ["-bios", str(firmware), "-m", f"{ram // board.MIB}M", "-serial", "chardev:serial"]
         if guest is not None:
             arguments += ["-kernel", str(guest), "-append", append]
+        if initrd is not None:
+            arguments += ["-initrd", str(initrd)]
         if disk is not None:
             arguments += ["-drive", f"if=none,id=disk,format=raw,file={str(disk).replace(',', ',,')}"]
             arguments += ["-device", "virtio-blk-device,drive=disk,bus=virtio-mmio-bus.0"]

@@ -1,0 +1,102 @@
+"""Debian's Linux: from power-on to its shell, and its balloon driver, the same images here and on QEMU."""
+
+import subprocess
+import sys
+import time
+from io import BufferedReader
+from pathlib import Path
+
+from bench.contest import HERE, QEMU, AtLeast, Contest, Figures, Quantity, with_qemu
+from hv import board
+from hv.config import MachineConfig
+from hv.images import FIRMWARE
+from hv.linux.kit import Kit, default_folder, fetch
+from hv.machine import Machine
+from hv.shell import PATIENCE_NS
+from tests.harness.qemu import Qemu
+
+RAM_MIB = 512
+BALLOON_PAGES = 65536
+POLL_S = 0.001
+
+ICOUNT = "QEMU -icount shift=0"
+FROM_MACHINE = "making the machine, to shell"
+FROM_PROCESS = "starting the process, to shell"
+INFLATE = "inflate"
+DEFLATE = "deflate"
+
+_PROMPT = "~ # "
+_TARGETS = {INFLATE: BALLOON_PAGES, DEFLATE: 0}
+
+
+def contest(_scratch: Path) -> Contest:
+    """Return the contest; the kit is made if it is not there."""
+    kit = Kit(default_folder())
+    if not kit.complete:
+        fetch(kit.folder)
+    _here(kit)  # what a process does once in its life is in the second line only
+    return Contest(
+        title=f"Linux: a guest of {RAM_MIB} MiB, a balloon of {BALLOON_PAGES:,} pages",
+        quantities=(
+            Quantity(FROM_MACHINE, "s", floor=AtLeast(1 / 1.05)),
+            Quantity(FROM_PROCESS, "s", floor=AtLeast(1, ICOUNT)),
+            Quantity(INFLATE, "pages/s", more_is_better=True, floor=AtLeast(1)),
+            Quantity(DEFLATE, "pages/s", more_is_better=True, floor=AtLeast(1)),
+        ),
+        contestants={
+            HERE: lambda: _here(kit) | _here_from_process(kit),
+            QEMU: with_qemu(lambda: _on_qemu(kit, None)),
+            ICOUNT: with_qemu(lambda: _on_qemu(kit, "shift=0")),
+        },
+        rounds=5,
+    )
+
+
+def _here(kit: Kit) -> dict[str, float]:
+    start = time.perf_counter()
+    config = MachineConfig(ram=RAM_MIB * board.MIB, kernel=kit.kernel, initrd=kit.initrd)
+    with Machine(config) as machine:
+        console, balloon = machine.console, machine.balloon
+        assert balloon is not None
+        console.watch(_PROMPT)
+        machine.run(PATIENCE_NS, until=lambda: console.match is not None)
+        figures = {FROM_MACHINE: time.perf_counter() - start}
+        for name, target in _TARGETS.items():
+            start = time.perf_counter()
+            machine.set_balloon_target(target)
+            machine.run(
+                machine.now_ns + PATIENCE_NS, until=lambda: balloon.actual_pages == balloon.target_pages
+            )
+            figures[name] = BALLOON_PAGES / (time.perf_counter() - start)
+    return figures
+
+
+def _here_from_process(kit: Kit) -> dict[str, float]:
+    start = time.perf_counter()
+    command = [str(Path(sys.executable).with_name("thawvisor")), "run", "-m", f"{RAM_MIB}M"]
+    command += ["-kernel", str(kit.kernel), "-initrd", str(kit.initrd)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert isinstance(process.stdout, BufferedReader)
+        printed = b""
+        while _PROMPT.encode() not in printed:
+            piece = process.stdout.read1()
+            if not piece:
+                raise RuntimeError(f"`thawvisor run` ended before the shell: {printed[-500:]!r}")
+            printed += piece
+        shell = time.perf_counter()
+        process.kill()
+    return {FROM_PROCESS: shell - start}
+
+
+def _on_qemu(kit: Kit, icount: str | None) -> Figures:
+    start = time.perf_counter()
+    with Qemu(FIRMWARE, kit.kernel, RAM_MIB * board.MIB, initrd=kit.initrd, icount=icount) as qemu:
+        qemu.console.expect(_PROMPT)
+        figures = dict.fromkeys((FROM_MACHINE, FROM_PROCESS), time.perf_counter() - start)
+        for name, target in _TARGETS.items():
+            start = time.perf_counter()
+            qemu.set_balloon(target)
+            while qemu.query_balloon() != target:
+                time.sleep(POLL_S)
+            figures[name] = BALLOON_PAGES / (time.perf_counter() - start)
+    return figures
