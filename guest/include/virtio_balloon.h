@@ -134,6 +134,7 @@ struct virtio_balloon {
 	unsigned long num_pages; /* on both lists */
 	bool unacked; /* unacked_vq owes us an acknowledgement: pfns is the device's */
 	enum virtio_balloon_vq unacked_vq;
+	bool cut_off; /* by a reset, with what it owes us done or not */
 	bool silent; /* it has owed it for too long */
 	unsigned int num_pfns;
 	__le32 pfns[VIRTIO_BALLOON_ARRAY_PFNS_MAX];

@@ -95,9 +95,9 @@ void virtio_config_changed(struct virtio_device *vdev);
 /*
  * For drivers whose device does not do its part. recover: reset it and start over, soon, in a thread (see
  * reset_prepare); false when that cannot be, in a freeze or on a device that is down already. give_up: reset it
- * for good, now; -ETIMEDOUT when it does not even finish its reset, and keeps the queues.
+ * for good, now, and say why; -ETIMEDOUT when it does not even finish its reset, and keeps the queues.
  */
 bool virtio_device_recover(struct virtio_device *vdev);
-int virtio_device_give_up(struct virtio_device *vdev);
+int virtio_device_give_up(struct virtio_device *vdev, int why);
 
 #endif

@@ -62,7 +62,7 @@ static void end_request(struct virtio_balloon *vb, bool acknowledged)
 		list_splice_init(&vb->in_flight, &vb->pages);
 	else
 		release_pages_balloon(vb, &vb->in_flight);
-	vb->unacked = false;
+	vb->unacked = vb->cut_off = false;
 }
 
 /* -ETIMEDOUT: the request stays open; -EIO: so it does, and its queue is broken, but for a reset. */
@@ -207,14 +207,15 @@ long towards_target(struct virtio_balloon *vb)
 
 /*
  * Reports what the host has: pages that are on their way in are not its own yet, those on their way out are.
- * When a queue broke under a request, nobody knows that until it has been made again.
+ * A request that a broken queue or a reset has cut off may have been carried out: nobody knows until it has been
+ * made again, and acknowledged.
  */
 noinline void update_balloon_size(struct virtio_balloon *vb)
 {
 	bool inflating = vb->unacked && vb->unacked_vq == VIRTIO_BALLOON_VQ_INFLATE;
 	__le32 actual = vb->num_pages - (inflating ? vb->num_pfns : 0) + PLANTED(PLANT_ACTUAL_OFF_BY_ONE);
 
-	if (vb->unacked && vb->vqs[vb->unacked_vq]->broken)
+	if (vb->unacked && (vb->cut_off || vb->vqs[vb->unacked_vq]->broken))
 		return;
 	if (PLANTED(PLANT_WRITE_BALLOONED) && !list_empty(&vb->pages))
 		*(unsigned long *)page_address(virtballoon_first_page(vb)) = actual;
@@ -271,6 +272,7 @@ void balloon_pages_stop(struct virtio_balloon *vb)
 	vb->silent = false;
 	if (vb->unacked && balloon_get_used(vb->vqs[vb->unacked_vq]))
 		end_request(vb, true);
+	vb->cut_off = vb->unacked;
 }
 
 void balloon_pages_forget(struct virtio_balloon *vb)

@@ -199,6 +199,7 @@ static void virtblk_given_up(struct virtio_device *vdev)
 
 	local_irq_save(flags);
 	virtblk_del_vq(vblk);
+	vblk->mended = 0;
 	virtblk_end_all(vblk, -ETIMEDOUT);
 	local_irq_restore(flags);
 }

@@ -151,7 +151,7 @@ void virtblk_watchdog(struct timer_list *timer)
 		pr_err("%s: no answer for %llu s\n", vblk->bdev.name,
 		       (u64)(VIRTBLK_TIMEOUT / NSEC_PER_SEC));
 		if (!virtblk_mend(vblk))
-			virtio_device_give_up(vblk->vdev);
+			virtio_device_give_up(vblk->vdev, -ETIMEDOUT);
 	}
 	if (vblk->in_flight)
 		virtblk_watch(vblk);

@@ -44,12 +44,13 @@ bool virtio_device_recover(struct virtio_device *vdev)
 	return true;
 }
 
-int virtio_device_give_up(struct virtio_device *vdev)
+int virtio_device_give_up(struct virtio_device *vdev, int why)
 {
 	int err = virtio_reset_device(vdev);
 
 	if (err)
 		return err;
+	pr_err("%s %s: given up, error %d\n", vdev->driver->name, vdev->name, why);
 	vdev->live = false;
 	vdev->failed = true;
 	virtio_add_status(vdev, VIRTIO_CONFIG_S_FAILED);
@@ -92,8 +93,7 @@ static void virtio_recover(struct work_struct *work)
 		pr_info("%s %s: was reset, works again\n", vdev->driver->name, vdev->name);
 		return;
 	}
-	pr_err("%s %s: given up, error %d\n", vdev->driver->name, vdev->name, err);
-	virtio_device_give_up(vdev);
+	virtio_device_give_up(vdev, err);
 }
 
 void virtio_recovery_init(struct virtio_device *vdev)

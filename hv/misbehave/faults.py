@@ -92,18 +92,18 @@ def _wrong_used_length(_device: "Misbehaviour", visit: Visit, value: int) -> Non
 
 def _used_id_out_of_range(_device: "Misbehaviour", visit: Visit, value: int) -> None:
     first = visit.used_idx
-    visit.serve()
+    visit.serve(answered=False)
     visit.show(first, visit.shown(first)._replace(head=value))
 
 
 def _used_index_out_of_range(_device: "Misbehaviour", visit: Visit, _value: int) -> None:
-    visit.serve()
+    visit.serve(answered=False)
     visit.used_idx += visit.queue.layout.size
 
 
 def _needs_reset_after(device: "Misbehaviour", visit: Visit, _value: int) -> None:
     first = visit.used_idx
-    visit.serve()
+    visit.serve(answered=False)
     visit.used_idx = first
     device.transport.needs_reset("misbehaviour, with requests carried out and not answered")
 

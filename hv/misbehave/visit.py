@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from devices.memory import GuestMemory
 from devices.virtio import kernels
-from devices.virtio.queue import Batch, Virtqueue
+from devices.virtio.queue import Batch, QueueWatcher, Virtqueue
 
 _U16 = 0xFFFF
 _IDX = 2  # bytes into the available and the used ring
@@ -69,10 +69,15 @@ class Visit:
         data = b"".join(field.to_bytes(4, "little") for field in answer)
         self._memory.write(self._element(idx), data)
 
-    def serve(self) -> None:
-        """Have the device do all that waits, and take note of its answers."""
+    def serve(self, *, answered: bool = True) -> None:
+        """Have the device do all that waits, and take note of its answers.
+
+        Args:
+            answered: whether the driver will be able to read them; if not, whoever looks on does not hear
+                that it has its buffers back.
+        """
         watchers = self.queue.watchers
-        self.queue.watchers = (*watchers, self)
+        self.queue.watchers = (*(watchers if answered else map(_Unanswered, watchers)), self)
         try:
             self._work(self.queue)
         finally:
@@ -91,3 +96,13 @@ class Visit:
 
     def _u16(self, address: int) -> int:
         return int.from_bytes(self._memory.read(address, 2), "little")
+
+
+class _Unanswered:
+    """Tells a watcher of what the device takes, and not of what it gives back."""
+
+    def __init__(self, watcher: QueueWatcher) -> None:
+        self.taken = watcher.taken
+
+    def given_back(self, queue: Virtqueue, batch: Batch) -> None:
+        """See `devices.virtio.queue.QueueWatcher`."""
