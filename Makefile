@@ -6,7 +6,10 @@ READY := $(VENV)/.ready
 C_SOURCES := $(shell find firmware guest -name '*.[chS]' -o -name '*.ld') hv/board.py hv/images/build.py
 export NUMBA_CACHE_DIR := $(CURDIR)/$(VENV)/numba
 
-.PHONY: setup demo test test-jit test-nojit test-boundscheck campaign lint bench clean
+# How long `make fuzz` looks for something new.
+FUZZ_SECONDS := 3600
+
+.PHONY: setup demo test test-jit test-nojit test-boundscheck campaign fuzz lint bench clean
 
 setup: $(READY) hv/images/guest.elf
 
@@ -27,7 +30,7 @@ test-jit: setup
 	$(BIN)/python -m pytest -n 2
 
 test-nojit: setup
-	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run --data-file=$(VENV)/.coverage --include='devices/virtio/kernels.py' -m pytest tests/kernels tests/contract tests/unit/devices tests/unit/virtio
+	NUMBA_DISABLE_JIT=1 $(BIN)/coverage run --data-file=$(VENV)/.coverage --include='devices/virtio/kernels.py' -m pytest tests/kernels tests/contract tests/unit/devices tests/unit/virtio tests/fuzz
 	$(BIN)/coverage report --data-file=$(VENV)/.coverage --fail-under=100 --show-missing
 
 test-boundscheck: setup
@@ -35,6 +38,11 @@ test-boundscheck: setup
 
 campaign: setup
 	$(BIN)/python -m pytest -n 2 -m campaign
+
+fuzz: setup
+	python3 -m pip --python $(BIN)/python install --quiet --disable-pip-version-check -e '.[fuzz]'
+	mkdir -p $(VENV)/fuzz
+	$(BIN)/python -m tests.fuzz -max_total_time=$(FUZZ_SECONDS) $(VENV)/fuzz tests/fuzz/corpus
 
 lint: setup
 	$(BIN)/ruff check .

@@ -73,6 +73,10 @@ class VirtioDevice(ABC):
         On the legacy interface a driver may use its device first: then this is called once or more before
         DRIVER_OK, with the features so far, and again with the final ones.
         """
+        self.go_on(carrier, features)
+
+    def go_on(self, carrier: Carrier, features: int) -> None:
+        """Work for the driver that the device had when its state was saved."""
         self._carrier = carrier
         self._negotiated = features
 

@@ -293,7 +293,7 @@ class Transport(Slot, Generic[Registers]):
         self._notified = notified
         self._queues = queues
         if _active(status):
-            self.device.activate(self, driver_features)
+            self.device.go_on(self, driver_features)
         self._interrupt.set(interrupts)
 
     def _load(self, offset: int, size: int) -> int:

@@ -1,7 +1,7 @@
 """What the balloon's areas have in common: which queue is which, and what the driver has read and written."""
 
 from devices.memory import Pages
-from devices.virtio.balloon.features import BalloonQueue, numbering
+from devices.virtio.balloon.features import BalloonQueue, counts_without_gaps, numbering
 from devices.virtio.constants import VIRTIO_ID_BALLOON, VIRTIO_MMIO_CONFIG
 from hv.cpu.watch import AccessKind
 from hv.monitor.area import Area
@@ -53,4 +53,4 @@ class BalloonArea(Area):
             return None
         features = sum(word << 32 * number for number, word in self.conduct.accepted.items())
         enabled = {index for index, queue in self.conduct.queues.items() if queue.ring is not None}
-        return numbering(features, enabled.__contains__).get(ring.index)
+        return numbering(features, counts_without_gaps(features, enabled.__contains__)).get(ring.index)

@@ -3,7 +3,7 @@
 Both outlive a reset, because a reset says nothing of pages; a new machine starts with new ones.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Self
 
 from devices.state import Fields, State
@@ -17,7 +17,7 @@ class _Counts:
 
     def save(self) -> State:
         """Return all counts."""
-        return asdict(self)
+        return dict(vars(self))
 
     @classmethod
     def read(cls, state: object, where: str) -> Self:

@@ -27,6 +27,7 @@ from devices.virtio.balloon.features import (
     DEFAULT_FEATURES,
     BalloonQueue,
     config_size,
+    counts_without_gaps,
     feature_mask,
     numbering,
     queue_sizes,
@@ -79,6 +80,7 @@ class Balloon(VirtioDevice):
         self.anomalies = BalloonAnomalies()
         self._target_pages = 0
         self._actual = bytearray(4)  # as far as it is written
+        self._without_gaps = False
         self._numbers: dict[int, BalloonQueue] = {}
         self.handlers = (self._handle,) * len(self.queue_sizes)
 
@@ -199,11 +201,16 @@ class Balloon(VirtioDevice):
             self.poison_val = int.from_bytes(config[_POISON_VAL], "little")
 
     def activate(self, carrier: Carrier, features: int) -> None:
-        """Find out which queue is which; a poison value needs its feature."""
+        """Find out how the driver counts its queues; a poison value needs its feature."""
+        self._without_gaps = counts_without_gaps(features, carrier.ready)
         super().activate(carrier, features)
-        self._numbers = numbering(features, carrier.ready)
         if not self.page_poison:
             self.poison_val = 0
+
+    def go_on(self, carrier: Carrier, features: int) -> None:
+        """Know again which queue is which, whether the driver has taken one back since or not."""
+        super().go_on(carrier, features)
+        self._numbers = numbering(features, self._without_gaps)
 
     def reset(self) -> None:
         """Forget the driver, what it said of its memory, its hints and its poison."""
@@ -240,6 +247,7 @@ class Balloon(VirtioDevice):
             "actual_pages": self.actual_pages,
             "actual_written": bytes(self._actual),
             "poison_val": self.poison_val,
+            "without_gaps": self._without_gaps,
             "ballooned": packed(self.ballooned),
             "stats": self._stats.save(),
             "hint": self._hint.save(),
@@ -255,6 +263,7 @@ class Balloon(VirtioDevice):
         actual = saved.integer("actual_pages", 0, _U32)
         written = saved.data("actual_written", 4, 4)
         poison = saved.integer("poison_val", 0, _U32)
+        without_gaps = saved.boolean("without_gaps")
         ballooned = saved.flags("ballooned", len(self.ballooned))
         stats = self._stats.restored(saved.value("stats"))
         hint = self._hint.restored(saved.value("hint"))
@@ -265,6 +274,7 @@ class Balloon(VirtioDevice):
         self.actual_pages = actual
         self._actual[:] = written
         self.poison_val = poison
+        self._without_gaps = without_gaps
         self.ballooned[:] = ballooned
         self._stats = stats
         self._hint = hint

@@ -84,16 +84,19 @@ def queue_sizes(offered: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def numbering(negotiated: int, enabled: Callable[[int], bool]) -> dict[int, BalloonQueue]:
-    """Return which queue each number means to a driver.
+def counts_without_gaps(negotiated: int, enabled: Callable[[int], bool]) -> bool:
+    """Return which numbering a driver means that has negotiated these feature bits.
 
-    Args:
-        negotiated: its feature bits.
-        enabled: tells whether it has enabled the queue of a number.
+    `enabled` tells whether it has enabled the queue of a number.
     """
     queues = queues_of(negotiated)
-    without_gaps = any(enabled(number) for number in range(len(queues)) if number not in queues)
-    return {compact if without_gaps else int(queue): queue for compact, queue in enumerate(queues)}
+    return any(enabled(number) for number in range(len(queues)) if number not in queues)
+
+
+def numbering(negotiated: int, without_gaps: bool) -> dict[int, BalloonQueue]:
+    """Return which queue each number means to a driver with these feature bits."""
+    queues = enumerate(queues_of(negotiated))
+    return {compact if without_gaps else int(queue): queue for compact, queue in queues}
 
 
 def config_size(offered: int) -> int:

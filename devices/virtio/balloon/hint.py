@@ -68,6 +68,7 @@ class FreePageHint:
         self._anomalies = anomalies
         self._id = VIRTIO_BALLOON_CMD_ID_DONE  # of the last round
         self._named = np.zeros(len(writes.pages), np.bool_)
+        self._written_before = np.zeros(len(writes.pages), np.bool_)  # the device was restored, in this round
 
     @property
     def cmd_id(self) -> int:
@@ -79,11 +80,16 @@ class FreePageHint:
     @property
     def pages(self) -> Pages:
         """For each page, whether it was hinted and not written to since its command ID was set."""
-        return self._named & ~self._writes.pages
+        return self._named & ~self._written
+
+    @property
+    def _written(self) -> Pages:
+        return self._writes.pages | self._written_before
 
     def start(self) -> None:
         """Begin a round, with the next command ID; pages that the driver still holds stay hinted."""
         self._named = self.pages
+        self._written_before[:] = False
         self._writes.start()
         self._id = self._id + 1 if self._id < _U32 else _FIRST_ID
         self.state = HintState.REQUESTED
@@ -134,15 +140,21 @@ class FreePageHint:
 
     def _forget(self) -> None:
         self._named[:] = False
+        self._written_before[:] = False
         self._writes.stop()
 
     def save(self) -> State:
-        """Return the round, and the pages that count as hinted."""
-        return {"state": self.state.value, "id": self._id, "pages": packed(self.pages)}
+        """Return the round, the pages that count as hinted, and those that cannot in this round."""
+        return {
+            "state": self.state.value,
+            "id": self._id,
+            "pages": packed(self.pages),
+            "written": packed(self._written),
+        }
 
     def restored(self, state: object) -> "FreePageHint":
         """Return what `save()` described, to `go_on` with, with the same counters; raises StateError."""
-        saved = Fields(state, "balloon.hint", ("state", "id", "pages"))
+        saved = Fields(state, "balloon.hint", ("state", "id", "pages", "written"))
         fresh = FreePageHint(self._writes, self._counters, self._anomalies)
         name = saved.text("state", 20)
         try:
@@ -151,6 +163,7 @@ class FreePageHint:
             raise saved.fail("state", f"{name!r} is no state of a round") from None
         fresh._id = saved.integer("id", VIRTIO_BALLOON_CMD_ID_DONE, _U32)
         fresh._named = saved.flags("pages", len(self._named))
+        fresh._written_before = saved.flags("written", len(self._named))
         return fresh
 
     def go_on(self) -> None:

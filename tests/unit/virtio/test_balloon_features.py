@@ -7,7 +7,12 @@ import pytest
 from devices.errors import DeviceError
 from devices.virtio.balloon import ALL_FEATURES, DEFAULT_FEATURES, Balloon, BalloonQueue
 from devices.virtio.balloon.features import FEATURE_BITS
-from devices.virtio.constants import VIRTIO_MMIO_CONFIG
+from devices.virtio.constants import (
+    VIRTIO_F_RING_RESET,
+    VIRTIO_MMIO_CONFIG,
+    VIRTIO_MMIO_QUEUE_RESET,
+    VIRTIO_MMIO_QUEUE_SEL,
+)
 from hv.conformance.driver import S_DRIVER_OK
 from hv.conformance.ours import Slot
 from hv.conformance.ring import Buffer
@@ -77,6 +82,22 @@ def test_the_enabled_queues_say_how_a_driver_counts(
     driver.status = S_DRIVER_OK
     assert {number: balloon.role(number) for number in numbers} == numbers
     assert balloon.role(5) is None
+
+
+def test_a_saved_device_knows_how_its_driver_counts() -> None:
+    """What the driver showed when it was ready still holds after a restore, whatever it has done since."""
+    features = ("free-page-hint", "free-page-reporting")
+    slot = Slot(Balloon(features))
+    driver = Driver(slot)
+    assert driver.negotiate(1 << 32 | 1 << VIRTIO_F_RING_RESET | bits(*features))
+    for index in (0, 1, 2, 3):
+        driver.set_up_queue(index, 8)
+    driver.status = S_DRIVER_OK
+    driver.write(VIRTIO_MMIO_QUEUE_SEL, 2)
+    driver.write(VIRTIO_MMIO_QUEUE_RESET, 1)
+    restored = Balloon(features)
+    Slot(restored).mmio.restore(slot.mmio.save())
+    assert [restored.role(number) for number in (2, 3, 4)] == [FREE_PAGE, REPORTING, None]
 
 
 def test_a_queue_that_was_not_negotiated_is_left_alone() -> None:

@@ -217,7 +217,6 @@ def test_no_page_counts_that_the_driver_may_count_on(actions: list[tuple[str, in
         else:
             state = driver.slot.mmio.save()
             driver.slot.mmio.restore(state)
-            written = set()
             assert driver.slot.mmio.save() == state
         assert set(hinted(balloon)) == open_pages
     assert len(set(ids)) == len(ids)

@@ -1,0 +1,1 @@
+"""Fuzzing of the virtio devices: `python -m tests.fuzz` (docs/fuzzing.md)."""
