@@ -79,28 +79,30 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the clause ids, and drop tests that have no device here; raises UsageError."""
+    """Check the clause ids, and drop tests that are not about the chosen devices; raises UsageError."""
     dut = config.getoption("--dut")
-    kept = []
-    for item in items:
-        kept.append(item)
-        mark = item.get_closest_marker("clauses")
-        if mark is None or not isinstance(item, pytest.Function):
-            continue
-        unknown = [each for each in mark.args if each not in register.clauses()]
-        if unknown or not mark.args:
-            raise pytest.UsageError(f"{item.nodeid}: no such clauses in clauses.tsv: {unknown}")
-        params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
-        chosen = params.get("place", ("", ""))
-        if not isinstance(chosen, tuple):  # none of the devices that it is about
-            kept.pop()
-            continue
-        case = item.name.removeprefix(item.originalname)[1:-1].replace("-".join(chosen), "", 1).strip("-")
-        place = Place(dut, chosen[0], chosen[1], item.originalname, case)
-        item.stash[_PLACES] = place
-        item.user_properties += zip(("dut", "device", "interface"), place, strict=False)
-        item.user_properties += [("replay", place.replay), *(("clause", each) for each in mark.args)]
-    items[:] = kept
+    items[:] = [item for item in items if _placed(item, dut)]
+
+
+def _placed(item: pytest.Item, dut: str) -> bool:
+    """Note on an item where it runs and how to run it again; return whether it does run."""
+    mark = item.get_closest_marker("clauses")
+    if mark is None or not isinstance(item, pytest.Function):
+        return True
+    unknown = [each for each in mark.args if each not in register.clauses()]
+    if unknown or not mark.args:
+        raise pytest.UsageError(f"{item.nodeid}: no such clauses in clauses.tsv: {unknown}")
+    params: dict[str, Any] = item.callspec.params if hasattr(item, "callspec") else {}
+    # A test without a device is about our guest's drivers, on devices of ours.
+    chosen = params.get("place", ("", "") if dut == "ours" else None)
+    if not isinstance(chosen, tuple):
+        return False
+    case = item.name.removeprefix(item.originalname)[1:-1].replace("-".join(chosen), "", 1).strip("-")
+    place = Place(dut, chosen[0], chosen[1], item.originalname, case)
+    item.stash[_PLACES] = place
+    item.user_properties += zip(("dut", "device", "interface"), place, strict=False)
+    item.user_properties += [("replay", place.replay), *(("clause", each) for each in mark.args)]
+    return True
 
 
 @pytest.fixture(scope="session")

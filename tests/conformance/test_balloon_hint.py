@@ -57,6 +57,18 @@ def test_a_round_that_is_broken_off_reads_stop(driver: Driver) -> None:
     assert driver.interrupts() & VIRTIO_MMIO_INT_CONFIG
 
 
+@clauses("C270", device="balloon", interface="both")
+def test_a_reset_ends_the_round(driver: Driver) -> None:
+    """Without a driver nobody hints: after a reset the command ID reads STOP, and no page is hinted."""
+    page = driver.put(OLD)
+    started(driver).dut.start_hinting()
+    say(driver, driver.config(CMD_ID))
+    hint(driver, page)
+    driver.reset()
+    assert driver.config(CMD_ID) == VIRTIO_BALLOON_CMD_ID_STOP
+    assert not driver.dut.hinted(page)
+
+
 @clauses("C271", device="balloon", interface="both")
 def test_a_command_id_is_not_used_again(driver: Driver) -> None:
     """Rounds that begin before the driver said STOP each have a command ID of their own."""
@@ -74,7 +86,7 @@ def test_a_command_id_is_not_used_again(driver: Driver) -> None:
 @clauses("C272", device="balloon", interface="both")
 def test_pages_of_another_round_are_ignored(driver: Driver) -> None:
     """A page counts under the current command ID only: not before it came, nor under an old one."""
-    early, stale, good = (driver.put(OLD) for _ in range(3))
+    early, stale, good, late = (driver.put(OLD) for _ in range(4))
     started(driver).dut.start_hinting()
     old = driver.config(CMD_ID)
     driver.dut.start_hinting()
@@ -84,9 +96,11 @@ def test_pages_of_another_round_are_ignored(driver: Driver) -> None:
     hint(driver, stale)
     say(driver, current)
     hint(driver, good)
-    assert [driver.dut.hinted(page) for page in (early, stale, good)] == [False, False, True]
-    assert driver.dut.read_memory(early, PAGE_SIZE) == OLD
-    assert driver.dut.read_memory(stale, PAGE_SIZE) == OLD
+    say(driver, old)
+    hint(driver, late)
+    pages = (early, stale, good, late)
+    assert [driver.dut.hinted(page) for page in pages] == [False, False, True, False]
+    assert [driver.dut.read_memory(page, PAGE_SIZE) for page in (early, stale, late)] == [OLD] * 3
 
 
 @clauses("C273", device="balloon", interface="both")
@@ -117,11 +131,11 @@ def test_after_done_hinted_pages_are_the_guests(driver: Driver) -> None:
     driver.dut.finish_hinting()
     assert driver.config(CMD_ID) == VIRTIO_BALLOON_CMD_ID_DONE
     assert driver.interrupts() & VIRTIO_MMIO_INT_CONFIG
+    assert not any(driver.dut.hinted(page) for page in pages)
     for page in pages:
         driver.dut.write_memory(page, NEW)
     assert driver.serves()
     assert [driver.dut.read_memory(page, PAGE_SIZE) for page in pages] == [NEW] * 3
-    assert not any(driver.dut.hinted(page) for page in pages)
 
 
 @clauses("C277", device="balloon", interface="legacy")

@@ -74,6 +74,16 @@ def test_the_first_legacy_buffer_is_not_read(driver: Driver) -> None:
     assert driver.dut.stats()["free_memory"] == 0xBEEF_0000
 
 
+@clauses("C259", device="balloon", interface="legacy")
+def test_the_first_buffer_of_every_driver_is_not_read(driver: Driver) -> None:
+    """After a reset it is the new driver's first buffer that is passed over."""
+    primed(driver)
+    driver.reset()
+    driver.start(driver.require(VIRTIO_BALLOON_F_STATS_VQ))
+    give(driver, (FREE_MEMORY, 0xDEAD_0000))
+    assert driver.dut.stats().get("free_memory") != 0xDEAD_0000
+
+
 @clauses("C033", device="balloon", interface="both")
 def test_the_buffer_is_kept_until_fresh_figures_are_wanted(driver: Driver) -> None:
     """The device holds the buffer, gives it back when asked, and has none to give after a reset."""

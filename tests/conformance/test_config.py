@@ -43,6 +43,19 @@ def test_fields_of_offered_features_can_be_read_early(driver: Driver) -> None:
     assert early[1] == 512
 
 
+@clauses("C041", device="balloon", interface="both")
+def test_the_hosts_fields_are_not_the_drivers_to_write(driver: Driver) -> None:
+    """num_pages and free_page_hint_cmd_id read what the host set, whatever a driver wrote there."""
+    driver.dut.set_target(TARGET)
+    driver.start(driver.offered())
+    before = driver.config(0), driver.config(8)
+    for offset in (0, 8):
+        driver.write_config(offset, 0x0777)
+    assert (driver.config(0), driver.config(8)) == before == (TARGET, 0)
+    driver.write_config(4, 1)
+    assert driver.config(0) == TARGET
+
+
 @clauses("C041", interface="both")
 def test_bytes_words_and_halves_agree(driver: Driver) -> None:
     """A field reads the same in accesses of one, two and four bytes."""

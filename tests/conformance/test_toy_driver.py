@@ -25,13 +25,6 @@ SECOND = 10**9
 PATIENCE = 60 * SECOND
 
 
-@pytest.fixture(autouse=True)
-def _ours(request: pytest.FixtureRequest) -> None:
-    """The device is part of these tests, so there is no other to put in its place."""
-    if request.config.getoption("--dut") != "ours":
-        pytest.skip("a test of our guest's driver, with our device")
-
-
 @contextmanager
 def booted(*faults: str, **parts: object) -> Iterator[Machine]:
     """Boot the toy guest on devices with faults."""
