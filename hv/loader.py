@@ -33,15 +33,11 @@ from hv.dtb import board_tree
 from hv.elf import ELF_MAGIC, read_elf
 from hv.errors import ImageError
 from hv.files import open_file, read_at
+from hv.kernelimage import IMAGE_FLAG_BIG_ENDIAN, IMAGE_HEADER, is_image
 
 FW_DYNAMIC_INFO_MAGIC = 0x4942534F
 FW_DYNAMIC_INFO_VERSION = 2
 FW_DYNAMIC_INFO_NEXT_MODE_S = 1
-
-IMAGE_MAGIC2 = b"RSC\x05"
-"""At byte 56 of a RISC-V Image (`RISCV_IMAGE_MAGIC2`)."""
-
-IMAGE_FLAG_BIG_ENDIAN = 1
 
 DTB_ALIGN = 2 * board.MIB
 DTB_LIMIT = 3 * board.GIB
@@ -49,7 +45,6 @@ INITRD_OFFSET_MAX = 128 * board.MIB
 
 BOOT_HART = 0
 
-_IMAGE_HEADER = struct.Struct("<IIQQQIIQ8s4sI")
 _FW_DYNAMIC_INFO = struct.Struct("<6Q")
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -228,10 +223,10 @@ def _read_firmware(path: Path) -> _Program:
 def _read_kernel(path: Path) -> _Program:
     name = f"kernel {path}"
     with _open_program(path, "kernel") as file:
-        header = read_at(file, 0, min(_IMAGE_HEADER.size, _size(file)), name)
+        header = read_at(file, 0, min(IMAGE_HEADER.size, _size(file)), name)
         if header.startswith(ELF_MAGIC):
             return _read_elf_program(file, name)
-        if header[56:60] == IMAGE_MAGIC2 and len(header) == _IMAGE_HEADER.size:
+        if is_image(header):
             return _read_image(file, name, header)
         if header.startswith(_GZIP_MAGIC) or header[4:8] == _EFI_ZBOOT:
             raise ImageError(f"{name}: compressed; unpack it to a plain Image first")
@@ -252,7 +247,7 @@ def _read_elf_program(file: FileIO, name: str) -> _Program:
 
 
 def _read_image(file: FileIO, name: str, header: bytes) -> _Program:
-    _, _, text_offset, image_size, flags, *_ = _IMAGE_HEADER.unpack(header)
+    _, _, text_offset, image_size, flags, *_ = IMAGE_HEADER.unpack(header)
     if flags & IMAGE_FLAG_BIG_ENDIAN:
         raise ImageError(f"{name}: a big-endian kernel; build it little-endian")
     data = _read_all(file, name, board.RAM_MAX)

@@ -12,7 +12,9 @@ As in Linux's kallsyms, a function reaches to the next symbol: what hand-written
 """
 
 import os
+from bisect import bisect_right
 from collections.abc import Iterable
+from contextlib import suppress
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -20,9 +22,12 @@ from typing import BinaryIO, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 
+from hv import board
 from hv.elf import read_elf
 from hv.errors import ImageError
-from hv.files import open_file
+from hv.files import open_file, read_at
+from hv.kallsyms import read_kallsyms
+from hv.kernelimage import IMAGE_HEADER, is_image
 from hv.lines import LineTable
 
 STT_NOTYPE = 0
@@ -120,26 +125,78 @@ class SymbolTable:
         return address
 
 
+class ImageTable:
+    """The functions of a Linux kernel in a plain Image, which runs where its kallsyms say.
+
+    Those of modules are not among them: a module is wherever the kernel has put it.
+
+    Args:
+        path: the Image.
+
+    Raises:
+        ImageError: it is no Image, or cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        name = f"symbols of {path}"
+        with open_file(path, "symbols of") as file:
+            image = read_at(file, 0, os.fstat(file.fileno()).st_size, name)
+        if not is_image(image):
+            raise ImageError(f"{name}: not a RISC-V Image; give arch/riscv/boot/Image")
+        _, _, text_offset, *_ = IMAGE_HEADER.unpack_from(image)
+        symbols = read_kallsyms(image)
+        self._all = {symbol.name: symbol.address for symbol in reversed(symbols)}
+        code = [symbol for symbol in symbols if symbol.kind in "tTwW"]
+        self._starts = [symbol.address for symbol in code]
+        self._names = [symbol.name for symbol in code]
+        self._to_physical = board.DRAM_BASE + text_offset - (symbols[0].address if symbols else 0)
+        self._size = len(image)
+
+    def function(self, address: int) -> Function | None:
+        """Return the function that holds a virtual or physical address, or None."""
+        if self._all and 0 <= address - self._to_physical - self._starts[0] < self._size:
+            address -= self._to_physical
+        at = bisect_right(self._starts, address) - 1
+        if not 0 <= at < len(self._starts) - 1:
+            return None
+        start, end = self._starts[at : at + 2]
+        return Function(self._names[at], address - start, end - start)
+
+    def line(self, _address: int) -> str | None:
+        """Return None: kallsyms know no lines."""
+        return None
+
+    def address(self, name: str) -> int | None:
+        """Return the physical address of a function or variable, or None when there is none of that name."""
+        virtual = self.virtual_address(name)
+        return None if virtual is None else virtual + self._to_physical
+
+    def virtual_address(self, name: str) -> int | None:
+        """Return the virtual address of a function or variable, or None when there is none of that name."""
+        return self._all.get(name)
+
+
 class Symbols:
     """The functions of several images, firmware and kernel.
 
     Args:
-        paths: ELF files; the first one that knows an address answers.
+        paths: ELF files and Images; the first one that knows an address answers.
 
     Raises:
-        ImageError: a file is no ELF for this machine, or its symbol table is broken.
+        ImageError: a file is neither for this machine, or its symbol table is broken.
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._tables = [SymbolTable(path) for path in paths]
+        self._tables = [_table(path) for path in paths]
 
     @classmethod
     def of_images(cls, paths: Iterable[Path]) -> Self:
-        """Read those of the images that have symbols to read.
-
-        A flat firmware or a RISC-V Image has none; its addresses must do.
-        """
-        return cls(filter(_is_elf, paths))
+        """Read those of the images that have symbols to read; a flat firmware's addresses must do."""
+        symbols = cls(())
+        for path in paths:
+            with suppress(ImageError):
+                symbols._tables.append(_table(path))
+        return symbols
 
     def address(self, name: str) -> int | None:
         """Return the physical address of a function or variable, or None when no image has one so called."""
@@ -160,12 +217,11 @@ class Symbols:
         return next(filter(None, (table.line(address) for table in self._tables)), None)
 
 
-def _is_elf(path: Path) -> bool:
-    try:
-        SymbolTable(path)
-    except ImageError:
-        return False
-    return True
+def _table(path: Path) -> SymbolTable | ImageTable:
+    """Read what a file's first bytes say it is."""
+    with open_file(path, "symbols of") as file:
+        header = file.read(IMAGE_HEADER.size)
+    return ImageTable(path) if is_image(header) else SymbolTable(path)
 
 
 Records = npt.NDArray[np.void]
