@@ -47,13 +47,11 @@ from hv.hostimage.identity import MachineIdentity
 from hv.loader import BootPlan
 from hv.misbehave import Fault, Misbehaviour
 from hv.moment import Moment, freeze_ram
-from hv.monitor import Monitor, guest_book
-from hv.sanitizer import Mode, Sanitizer
+from hv.onlookers import Onlookers
 from hv.signals import HeldBack
 from hv.slots import Part, assign
 from hv.statspolling import StatsPolling
 from hv.stop import Stop, StopReason
-from hv.symbols import Symbols
 
 SIGNALS_NS = 100_000_000
 """Virtual time after which a run looks for signals: Ctrl-C must end it, however busy the guest is."""
@@ -125,7 +123,9 @@ class Machine:
             self.hart = Hart(self.memory)
             self._closing.callback(self.hart.close)
             self._wire()
-            self._look_on()
+            devices = [place.device for place in self._places]
+            self._onlookers = Onlookers(config, self.hart, self.memory, devices, self._on_bus)
+            self.sanitizer, self.monitor = self._onlookers.sanitizer, self._onlookers.monitor
             if self.monitor is not None and memory is not None:
                 self.monitor.meet()
             if config.balloon:
@@ -297,10 +297,7 @@ class Machine:
         self._power_request = _restored_request(fields.value("power"))
         for name, part in self._parts.items():
             part.restore(fields.value(name))
-        if self._page_watch is not None:
-            self._page_watch.restart()
-        if self.monitor is not None:
-            self.monitor.meet()
+        self._onlookers.restart()
         self._start_polling()
 
     def freeze(self) -> Moment:
@@ -419,24 +416,6 @@ class Machine:
         if self.channel is not None:
             self._parts["channel"] = self.channel.console
         hart.attach((window.base, window.size, window.device) for window in bus)
-
-    def _look_on(self) -> None:
-        """Set up what watches the guest: a monitor needs to know who uses which page, as a sanitizer does."""
-        config = self.config
-        self.sanitizer: Sanitizer | None = None
-        self.monitor: Monitor | None = None
-        self._page_watch: Sanitizer | None = None
-        if config.sanitize is None and not config.monitor:
-            return
-        symbols = Symbols.of_images((config.bios, config.kernel))
-        devices = [place.device for place in self._places]
-        watch = Sanitizer(config.sanitize or Mode.LOG, self.hart, self.memory, devices, symbols)
-        self._page_watch = watch
-        self.sanitizer = watch if config.sanitize else None
-        if config.monitor:
-            book = guest_book(self.hart, self.memory, symbols)
-            self.monitor = Monitor(self._on_bus, book, self.memory)
-            watch.listeners.append(self.monitor.used)
 
     def _virtio(self) -> Iterator[Part]:
         """Return the virtio devices, and where each wants to be."""
