@@ -70,54 +70,58 @@ class QemuMaker:
 
 
 class QemuDut(Dut):
-    """The device in one slot of a QEMU."""
+    """The device in one slot of a QEMU.
+
+    Attributes:
+        qemu: the process.
+    """
 
     def __init__(self, qemu: StoppedQemu, slot: int) -> None:
-        self._qemu = qemu
+        self.qemu = qemu
         self._region = board.VIRTIO_SLOTS[slot]
         self._watch_irq()
 
     def read(self, offset: int, size: int) -> int:
         """Load through the gdb stub."""
-        return self._qemu.bus.read(self._region.base + offset, size)
+        return self.qemu.bus.read(self._region.base + offset, size)
 
     def write(self, offset: int, size: int, value: int) -> None:
         """Store through the gdb stub."""
-        self._qemu.bus.write(self._region.base + offset, size, value)
+        self.qemu.bus.write(self._region.base + offset, size, value)
 
     def read_memory(self, addr: int, length: int) -> bytes:
         """Return RAM."""
-        return self._qemu.bus.read_ram(addr, length)
+        return self.qemu.bus.read_ram(addr, length)
 
     def write_memory(self, addr: int, data: bytes) -> None:
         """Change RAM."""
-        self._qemu.bus.write_ram(addr, data)
+        self.qemu.bus.write_ram(addr, data)
 
     def irq(self) -> bool:
         """Return whether the interrupt controller sees its input high."""
-        return bool(self._qemu.bus.read(_IN_CLRIP, 4) >> self._region.irq & 1)
+        return bool(self.qemu.bus.read(_IN_CLRIP, 4) >> self._region.irq & 1)
 
     def settle(self) -> None:
         """Wait until the disk's requests are done: `stop` drains them, also when nothing runs."""
-        self._qemu.qmp.execute("stop")
+        self.qemu.qmp.execute("stop")
 
     def host_reset(self) -> None:
         """Press the reset button."""
-        self._qemu.reset()
+        self.qemu.reset()
         self._watch_irq()
 
     def set_target(self, pages: int) -> None:
         """Set the balloon; QEMU's own figure is the RAM that remains, in bytes."""
-        self._qemu.qmp.execute("balloon", value=RAM_SIZE - pages * board.PAGE_SIZE)
+        self.qemu.qmp.execute("balloon", value=RAM_SIZE - pages * board.PAGE_SIZE)
 
     def actual(self) -> int:
         """Return the driver's claim."""
-        remaining: int = self._qemu.qmp.execute("query-balloon")["actual"]
+        remaining: int = self.qemu.qmp.execute("query-balloon")["actual"]
         return (RAM_SIZE - remaining) // board.PAGE_SIZE
 
     def request_stats(self) -> None:
         """Have QEMU poll once: its timer needs a moment in which the machine runs."""
-        qmp = self._qemu.qmp
+        qmp = self.qemu.qmp
         poll = {"path": _BALLOON_PATH, "property": "guest-stats-polling-interval"}
         qmp.execute("qom-set", **poll, value=1)
         qmp.execute("cont")
@@ -127,7 +131,7 @@ class QemuDut(Dut):
 
     def stats(self) -> Mapping[str, int]:
         """Return what QEMU keeps; it knows ten statistics, and says 2^64-1 for those that never came."""
-        answer = self._qemu.qmp.execute("qom-get", path=_BALLOON_PATH, property="guest-stats")
+        answer = self.qemu.qmp.execute("qom-get", path=_BALLOON_PATH, property="guest-stats")
         return {
             _STATS.get(name, name.removeprefix("stat-").replace("-", "_")): value
             for name, value in answer["stats"].items()
@@ -135,7 +139,7 @@ class QemuDut(Dut):
         }
 
     def _watch_irq(self) -> None:
-        self._qemu.bus.write(_SOURCECFG + 4 * self._region.irq, 4, _LEVEL_HIGH)
+        self.qemu.bus.write(_SOURCECFG + 4 * self._region.irq, 4, _LEVEL_HIGH)
 
 
 def _arguments(disk: str) -> list[str]:
