@@ -3,9 +3,11 @@
 import errno
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from devices.virtio.balloon import ALL_FEATURES, BalloonAnomalies
 from hv import board, images
 from hv.config import MachineConfig
 from hv.errors import HostError
@@ -167,3 +169,24 @@ def test_a_program_that_writes_code(kit: Kit, tmp_path: Path) -> None:
         shell.wait_for_prompt()
         lines = shell.command("jit").lines
     assert lines == tuple(f"{name} {expected_sum():016x}" for name in ("in_place", "through_another_mapping"))
+
+
+@pytest.mark.parametrize(
+    "parts", [{"legacy_virtio": True}, {"balloon_features": ALL_FEATURES}], ids=["legacy", "all features"]
+)
+def test_linux_takes_what_is_offered(kit: Kit, parts: dict[str, Any]) -> None:
+    """On the legacy interface, and with every balloon feature, pages come and go and no request is odd."""
+    with Machine(replace(config(kit), **parts)) as machine:
+        balloon = machine.balloon
+        assert balloon is not None
+        shell = GuestShell(machine, machine.channel)
+        shell.wait_for_prompt()
+        for target in (20000, 0):
+            machine.set_balloon_target(target)
+            machine.run(
+                machine.now_ns + 10 * SECOND, until=lambda: balloon.actual_pages == balloon.target_pages
+            )
+            assert int(balloon.ballooned.sum()) == target
+        shell.command("fill_pages 1000; release_pages; sleep 5")
+        assert (balloon.counters.reported_pages > 0) == ("balloon_features" in parts)
+        assert balloon.anomalies == BalloonAnomalies()
