@@ -66,16 +66,16 @@ class Front:
         self.phdrs = struct.unpack_from("<H", data, 56)[0]
         self.table = np.frombuffer(data, PHDR, self.phdrs, 64).copy()
         self.at = state_offset(self.phdrs)
-        self.version, _, self.runs, size = STATE_PROLOGUE.unpack_from(data, self.at)
+        self.version, _, self.runs, self.size = STATE_PROLOGUE.unpack_from(data, self.at)
         text_at = self.at + STATE_PROLOGUE.size + 4 * self.runs
-        self.header: Any = msgspec.json.decode(data[text_at : text_at + size])
+        self.header: Any = msgspec.json.decode(data[text_at : text_at + self.size])
         self.crcs = data[self.at + STATE_PROLOGUE.size : text_at]
         self.contents_at = int(self.table["offset"][1])
         self.data = data
 
     def build(self) -> bytes:
         """Return the file, with the contents where they were if the state still has the room."""
-        text = msgspec.json.encode(self.header)
+        text = msgspec.json.encode(self.header).ljust(self.size)
         state = STATE_PROLOGUE.pack(self.version, 0, self.runs, len(text)) + self.crcs + text
         front = self.data[:64] + self.table.tobytes() + self.data[64 + self.table.nbytes : self.at] + state
         size = -(-len(front) // board.PAGE_SIZE) * board.PAGE_SIZE
