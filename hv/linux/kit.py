@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,15 +75,17 @@ def fetch(folder: Path) -> Kit:
     Raises:
         HostError: there is no apt, no network, no place: says what to provide by hand.
     """
-    try:
-        with Apt(RELEASE, ARCHITECTURE) as apt:
-            names = (apt.dependency(_KERNEL), *PACKAGES[1:])
-            return assemble(folder, [apt.download(name) for name in names])
-    except HostError as error:
-        raise HostError(
-            f"{error}; or download the packages {', '.join(PACKAGES)} of Debian {RELEASE} for {ARCHITECTURE} "
-            "yourself, and give the three files to `thawvisor linux fetch`"
-        ) from None
+    _make(folder)
+    with ExitStack() as closing:
+        try:
+            apt = closing.enter_context(Apt(RELEASE, ARCHITECTURE))
+            packages = [apt.download(name) for name in (apt.dependency(_KERNEL), *PACKAGES[1:])]
+        except HostError as error:
+            raise HostError(
+                f"{error}; bring the packages {', '.join(PACKAGES)} of Debian {RELEASE} for {ARCHITECTURE} "
+                "yourself: `thawvisor linux fetch FILE.deb...`"
+            ) from None
+        return assemble(folder, packages)
 
 
 def assemble(folder: Path, packages: Sequence[Path]) -> Kit:
@@ -106,11 +109,8 @@ def assemble(folder: Path, packages: Sequence[Path]) -> Kit:
         raise HostError(
             f"the packages lack a kernel with its modules, busybox or OpenSBI: give {', '.join(PACKAGES)}"
         )
+    _make(folder)
     kit = Kit(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise HostError(f"{folder}: {error.strerror}; give another --dir") from None
     contents = {
         kit.kernel: kernel,
         kit.initrd: initramfs(busybox, modules),
@@ -121,6 +121,13 @@ def assemble(folder: Path, packages: Sequence[Path]) -> Kit:
         with replacing(path, "Linux kit") as file:
             write_all(file, memoryview(data))
     return kit
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise HostError(f"Linux kit {folder}: {error.strerror}; give another --dir") from None
 
 
 def _wanted(path: str) -> bool:

@@ -104,7 +104,10 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 def test_without_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A host without apt is told which packages to bring, and to which command."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(HostError, match=r"no apt-get; or download the packages .* `thawvisor linux fetch`"):
+    with pytest.raises(HostError, match=r"no apt-get; bring the packages .*`thawvisor linux fetch FILE\.deb"):
         fetch(tmp_path / "kit")
+    (tmp_path / "file").touch()
+    with pytest.raises(HostError, match=r"Not a directory; give another --dir"):
+        fetch(tmp_path / "file" / "kit")
     with pytest.raises(HostError):
         apt.Apt("trixie", "riscv64")
