@@ -2,7 +2,10 @@
  * The power button: the pin of the board's SiFive GPIO (FU540-C000 manual, chapter 17), which the tree's gpio-keys
  * node calls KEY_POWER. A press powers the machine off in an orderly way. It is work for a task that freezes:
  * a button pressed during hibernation is heard after it, or by the kernel that resumes.
+ *
+ *	gpio_keys.off	leave it alone: for an image that is to resume on a board without it, as QEMU's
  */
+#include "init.h"
 #include "io.h"
 #include "irq.h"
 #include "kernel.h"
@@ -41,6 +44,8 @@ static void gpio_setup(void)
 
 static int gpio_probe(struct platform_device *pdev)
 {
+	if (get_bootarg("gpio_keys.off"))
+		return -ENODEV;
 	regs = ioremap(pdev->start, pdev->size);
 	if (!regs)
 		return -ENOMEM;
