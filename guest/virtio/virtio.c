@@ -85,9 +85,15 @@ void virtio_config_core_enable(struct virtio_device *vdev)
 
 /* Of the ring and the transport. We use physical addresses and full barriers anyway. */
 static const unsigned int modern_features[] = {
-	VIRTIO_RING_F_INDIRECT_DESC,	VIRTIO_RING_F_EVENT_IDX,    VIRTIO_F_VERSION_1,
-	VIRTIO_F_ACCESS_PLATFORM,	VIRTIO_F_IN_ORDER,	    VIRTIO_F_ORDER_PLATFORM,
-	VIRTIO_F_NOTIFICATION_DATA,	VIRTIO_F_RING_RESET,	    VIRTIO_F_SUSPEND,
+	VIRTIO_RING_F_INDIRECT_DESC,
+	VIRTIO_RING_F_EVENT_IDX,
+	VIRTIO_F_VERSION_1,
+	VIRTIO_F_ACCESS_PLATFORM,
+	VIRTIO_F_IN_ORDER,
+	VIRTIO_F_ORDER_PLATFORM,
+	VIRTIO_F_NOTIFICATION_DATA,
+	VIRTIO_F_RING_RESET,
+	VIRTIO_F_SUSPEND,
 };
 static const unsigned int legacy_features[] = {
 	VIRTIO_F_ANY_LAYOUT,
