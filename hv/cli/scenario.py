@@ -13,6 +13,7 @@ from hv.errors import ConfigError
 from hv.hibernate import Carrier
 from hv.monitor import WATCHED, Verdicts, totals
 from hv.scenario import ERAS, Case, Scenario
+from hv.scenario.guests import GUESTS
 from hv.scenario.registry import library, load
 from hv.scenario.runner import Outcome, play_all
 
@@ -33,7 +34,7 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for title in ("scenario", "promise", "eras", "carriers"):
+    for title in ("scenario", "promise", "eras", "carriers", "guests"):
         table.add_column(title, no_wrap=True)
     table.add_column("what it shows")
     for scenario in [each for file in files for each in load(file).values()] or library().values():
@@ -42,6 +43,7 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
             scenario.promise,
             "all" if set(scenario.eras) == set(ERAS) else " ".join(scenario.eras),
             " ".join(carrier.value for carrier in scenario.carriers),
+            " ".join(scenario.guests),
             scenario.summary + (" [campaign]" if scenario.campaign else ""),
         )
     Console(width=None if sys.stdout.isatty() else _WIDE).print(table, highlight=False, markup=False)
@@ -53,6 +55,7 @@ def list_scenarios(files: tuple[Path, ...]) -> None:
 @click.option("--campaign", is_flag=True, help="With --all: the campaigns too.")
 @click.option("--era", type=click.Choice(tuple(ERAS)), help="One policy of the driver only.")
 @click.option("--carrier", type=click.Choice([c.value for c in Carrier]), help="One carrier only.")
+@click.option("--guest", type=click.Choice(tuple(GUESTS)), default="toy", show_default=True, help="Kernel.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the world's chance.")
 @click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="An option of the scenario.")
 @click.option("--sanitize", is_flag=True, help="What the balloon sanitizer finds is a finding.")
@@ -66,6 +69,7 @@ def run(
     campaign: bool,
     era: str | None,
     carrier: str | None,
+    guest: str,
     seed: int,
     settings: tuple[str, ...],
     sanitize: bool,
@@ -79,18 +83,19 @@ def run(
     The exit status is 0 only if all passed: nothing found, nothing broken off.
     """
     chosen = {name: value for name, _, value in (text.partition("=") for text in settings)}
+    GUESTS[guest].require()
     scenarios = [scenario for name in names for scenario in _named(name)]
     if everything:
         scenarios += [scenario for scenario in library().values() if campaign or not scenario.campaign]
     cases = [
         case._replace(sanitize=sanitize, monitor=monitor)
         for scenario in scenarios
-        for case in scenario.cases(seed, chosen)
+        for case in scenario.cases(seed, chosen, guest)
         if era in (None, case.era) and carrier in (None, case.carrier.value)
     ]
     if not cases:
         raise ConfigError(
-            "nothing to run: name a scenario that holds for this era and carrier, or give --all"
+            "nothing to run: name a scenario that holds for this guest, era and carrier, or give --all"
         )
     outcomes = []
     for outcome in play_all(cases, jobs):

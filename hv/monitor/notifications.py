@@ -22,7 +22,7 @@ _DUE = ("C157", "C159", "C160", "C161")
 
 @dataclass
 class _Wishes:
-    """What was last seen of one ring: chains added since the last notification, and what both sides want."""
+    """What was last seen of one ring: chains added that were not judged yet, and what both sides want."""
 
     added: int = 0
     avail_flags: int = 0
@@ -106,6 +106,8 @@ class Notifications(Area):
             due = ("C160", "C161") if silent else ("C161",)
         elif not self._event_idx and not silent:
             due = ("C159",) if passed else ("C157", "C159")
+        # What the device wishes later does not concern these: it looks for them itself when it wishes.
+        wishes.added = 0
         for clause in due:
             self.owe(clause, f"did not notify queue {ring.index} of new buffers", ring.index)
 

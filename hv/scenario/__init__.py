@@ -21,6 +21,7 @@ from hv.hibernate import Carrier
 from hv.scenario.drive import MS, SECOND, ScenarioError
 from hv.scenario.eras import ERAS, HEARING, Era
 from hv.scenario.guest import Guest, ToyGuest
+from hv.scenario.guests import GUESTS
 from hv.scenario.journal import Event, Finding, Journal
 from hv.scenario.linux import LinuxGuest
 from hv.scenario.registry import Case, Scenario, scenario
@@ -29,6 +30,7 @@ from hv.scenario.world import RAM, World
 
 __all__ = [
     "ERAS",
+    "GUESTS",
     "HEARING",
     "MS",
     "RAM",

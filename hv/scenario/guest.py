@@ -8,6 +8,7 @@ from hv.books import SLACK_PAGES, GuestBooks, guest_books
 from hv.config import MachineConfig
 from hv.hibernate import Carrier
 from hv.machine import Machine
+from hv.scenario.eras import ERAS
 from hv.shell import GuestShell, Reply, Workload
 from hv.stop import Stop
 
@@ -20,12 +21,20 @@ class Guest(Protocol):
     Attributes:
         ram: bytes of RAM that it is at home in.
         own_pages: how far the kernel's own memory may move between two entries in the books and be no leak.
+        eras: the balloon drivers that it has.
+        carriers: who can carry its image.
     """
 
     ram: ClassVar[int]
     own_pages: ClassVar[int]
+    eras: ClassVar[tuple[str, ...]]
+    carriers: ClassVar[tuple[Carrier, ...]]
 
     def __init__(self, machine: Machine) -> None: ...
+
+    @staticmethod
+    def require() -> None:
+        """Raise ConfigError unless what it is booted from is there."""
 
     @staticmethod
     def prepare(config: MachineConfig, era: str) -> MachineConfig:
@@ -53,6 +62,9 @@ class Guest(Protocol):
 
     def swap_commands(self) -> tuple[str, ...]:
         """Return the shell commands that make swap on the first disk and use it."""
+
+    def swap_off_command(self) -> str:
+        """Return the shell command that ends its use."""
 
     def touch(self, pages: int) -> Reply:
         """Fill fresh pages with a pattern that `verify` knows."""
@@ -82,10 +94,16 @@ class ToyGuest:
 
     ram: ClassVar = 64 * board.MIB
     own_pages: ClassVar = SLACK_PAGES
+    eras: ClassVar[tuple[str, ...]] = tuple(ERAS)
+    carriers: ClassVar[tuple[Carrier, ...]] = tuple(Carrier)
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._shell = GuestShell(machine)
+
+    @staticmethod
+    def require() -> None:
+        """See `Guest`; it is part of this package."""
 
     @staticmethod
     def prepare(config: MachineConfig, era: str) -> MachineConfig:
@@ -115,6 +133,10 @@ class ToyGuest:
     def swap_commands(self) -> tuple[str, ...]:
         """See `Guest`."""
         return "mkswap", "swapon"
+
+    def swap_off_command(self) -> str:
+        """See `Guest`."""
+        return "swapoff"
 
     def touch(self, pages: int) -> Reply:
         """See `Guest`."""

@@ -35,10 +35,19 @@ class LinuxGuest:
 
     ram: ClassVar = 512 * board.MIB
     own_pages: ClassVar = 2048  # its page cache, slabs and per-process memory come and go
+    eras: ClassVar[tuple[str, ...]] = ("e3",)
+    carriers: ClassVar[tuple[Carrier, ...]] = (Carrier.SWAP,)
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self._shell = GuestShell(machine, machine.channel)
+
+    @staticmethod
+    def require() -> None:
+        """See `Guest`."""
+        kit = Kit(default_folder())
+        if not kit.complete:
+            raise ConfigError(f"no Linux in {kit.folder}: run `thawvisor linux fetch` first")
 
     @staticmethod
     def prepare(config: MachineConfig, era: str) -> MachineConfig:
@@ -47,9 +56,8 @@ class LinuxGuest:
         Raises:
             ConfigError: there is no kit.
         """
+        LinuxGuest.require()
         kit = Kit(default_folder())
-        if not kit.complete:
-            raise ConfigError(f"no Linux in {kit.folder}: run `thawvisor linux fetch` first")
         return replace(
             config,
             kernel=kit.kernel,
@@ -91,6 +99,10 @@ class LinuxGuest:
     def swap_commands(self) -> tuple[str, ...]:
         """See `Guest`."""
         return "mkswap /dev/vda", "swapon /dev/vda"
+
+    def swap_off_command(self) -> str:
+        """See `Guest`."""
+        return "swapoff /dev/vda"
 
     def touch(self, pages: int) -> Reply:
         """See `Guest`."""

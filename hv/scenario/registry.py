@@ -13,6 +13,7 @@ from typing import NamedTuple
 from hv.errors import ConfigError
 from hv.hibernate import Carrier
 from hv.scenario.eras import HEARING
+from hv.scenario.guests import GUESTS
 from hv.scenario.world import World
 
 LIBRARY = "hv.scenario.library"
@@ -29,6 +30,7 @@ class Scenario:
         promise: which of P1 to P9 it shows; empty for none.
         eras: the driver's policies it holds for.
         carriers: the carriers it holds for.
+        guests: the kernels it makes sense on, of `GUESTS`.
         campaign: it takes long, and is run only when asked for.
         options: what can be set from outside (`World.settings`), and what each means.
     """
@@ -39,6 +41,7 @@ class Scenario:
     promise: str
     eras: tuple[str, ...]
     carriers: tuple[Carrier, ...]
+    guests: tuple[str, ...]
     campaign: bool
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -47,8 +50,10 @@ class Scenario:
         """The first line of the docstring."""
         return (self.play.__doc__ or "").strip().partition("\n")[0]
 
-    def cases(self, seed: int = 0, settings: Mapping[str, str] | None = None) -> "Iterator[Case]":
-        """Yield each era with each carrier.
+    def cases(
+        self, seed: int = 0, settings: Mapping[str, str] | None = None, guest: str = "toy"
+    ) -> "Iterator[Case]":
+        """Yield each era with each carrier that a guest has; none if the scenario is not for it.
 
         Raises:
             ConfigError: it has no such option.
@@ -58,9 +63,10 @@ class Scenario:
             if name not in self.options:
                 known = ", ".join(self.options) or "none"
                 raise ConfigError(f"--set {name}: scenario {self.name} has no such option; it has {known}")
-        for era in self.eras:
-            for carrier in self.carriers:
-                yield Case(self.source, self.name, era, carrier, seed, chosen)
+        if guest in self.guests:
+            for era in (era for era in self.eras if era in GUESTS[guest].eras):
+                for carrier in (carrier for carrier in self.carriers if carrier in GUESTS[guest].carriers):
+                    yield Case(self.source, self.name, era, carrier, seed, chosen, guest)
 
 
 class Case(NamedTuple):
@@ -73,6 +79,7 @@ class Case(NamedTuple):
         carrier: who carries the image.
         seed: of the world's chance.
         settings: the scenario's options, by name.
+        guest: the kernel, of `GUESTS`.
         sanitize: with the balloon sanitizer, whose findings count.
         monitor: with the monitor of the guest's drivers, and the clauses that they break count.
     """
@@ -83,19 +90,22 @@ class Case(NamedTuple):
     carrier: Carrier
     seed: int
     settings: tuple[tuple[str, str], ...] = ()
+    guest: str = "toy"
     sanitize: bool = False
     monitor: bool = False
 
     @property
     def id(self) -> str:
-        """What tells it from other cases, for people: `name[era-carrier]`."""
-        return f"{self.name}[{self.era}-{self.carrier.value}]"
+        """What tells it from other cases, for people: `name[guest-era-carrier]`."""
+        return f"{self.name}[{self.guest}-{self.era}-{self.carrier.value}]"
 
     @property
     def command(self) -> str:
         """The command that runs exactly this."""
         what = self.name if self.source.startswith(LIBRARY) else f"{self.source}:{self.name}"
-        words = ["thawvisor", "scenario", "run", what, "--era", self.era, "--carrier", self.carrier.value]
+        words = ["thawvisor", "scenario", "run", what]
+        words += ["--guest", self.guest] if self.guest != "toy" else []
+        words += ["--era", self.era, "--carrier", self.carrier.value]
         words += ["--seed", str(self.seed)] if self.seed else []
         words += [word for name, value in self.settings for word in ("--set", f"{name}={value}")]
         words += ["--sanitize"] if self.sanitize else []
@@ -108,6 +118,7 @@ def scenario(
     promise: str = "",
     eras: Iterable[str] = HEARING,
     carriers: Iterable[Carrier] = tuple(Carrier),
+    guests: Iterable[str] = ("toy",),
     campaign: bool = False,
     options: Mapping[str, str] | None = None,
 ) -> Callable[[Callable[[World], None]], Scenario]:
@@ -117,6 +128,7 @@ def scenario(
         promise: which of P1 to P9 it shows.
         eras: the driver's policies it holds for.
         carriers: the carriers it holds for.
+        guests: the kernels it makes sense on.
         campaign: it takes long, and is run only when asked for by name, or with `--campaign`.
         options: what can be set from outside (`--set`, `World.settings`), and what each means.
     """
@@ -125,7 +137,9 @@ def scenario(
         module = play.__module__
         source = module if module.startswith(LIBRARY) else play.__code__.co_filename
         name = play.__name__.replace("_", "-")
-        return Scenario(name, play, source, promise, tuple(eras), tuple(carriers), campaign, options or {})
+        return Scenario(
+            name, play, source, promise, tuple(eras), tuple(carriers), tuple(guests), campaign, options or {}
+        )
 
     return register
 

@@ -87,6 +87,10 @@ class Run(Drive):
         for line in self.guest.swap_commands():
             self.shell(line)
 
+    def disable_swap(self) -> None:
+        """Use no swap any more."""
+        self.shell(self.guest.swap_off_command())
+
     def touch(self, pages: int) -> None:
         """Have the guest fill pages with a pattern; the world remembers what `verify` must find."""
         reply = self._call(f"touch {pages} pages", lambda: self.guest.touch(pages))

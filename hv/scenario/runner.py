@@ -10,6 +10,7 @@ from typing import Any
 from hv.errors import ThawvisorError
 from hv.monitor import Verdicts, as_json
 from hv.scenario.drive import ScenarioError
+from hv.scenario.guests import GUESTS
 from hv.scenario.journal import Journal
 from hv.scenario.registry import Case, find
 from hv.scenario.world import World
@@ -41,6 +42,7 @@ class Outcome:
         case = self.case
         return {
             "scenario": case.name,
+            "guest": case.guest,
             "era": case.era,
             "carrier": case.carrier.value,
             "seed": case.seed,
@@ -66,6 +68,7 @@ def play(case: Case, jobs: int = 1) -> Outcome:
         case.era,
         case.carrier,
         case.seed,
+        GUESTS[case.guest],
         settings=dict(case.settings),
         jobs=jobs,
         sanitize=case.sanitize,

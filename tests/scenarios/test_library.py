@@ -7,6 +7,7 @@ import pytest
 from hv.scenario import ERAS
 from hv.scenario.registry import Case, library
 from hv.scenario.runner import play
+from tests.harness.kit import find_kit
 
 PROMISES = [f"P{n}" for n in range(1, 10)]
 SEED = Path(__file__).with_name("e562966dba.txt")
@@ -40,7 +41,23 @@ def test_scenario(case: Case) -> None:
 
 
 @pytest.mark.campaign
-@pytest.mark.parametrize("name", [name for name, scenario in library().items() if not scenario.campaign])
+@pytest.mark.parametrize(
+    "case",
+    [case for scenario in library().values() for case in scenario.cases(guest="linux")],
+    ids=lambda case: case.id,
+)
+def test_scenario_on_linux(case: Case) -> None:
+    """The scenario comes to its end on Debian's kernel, and finds nothing."""
+    find_kit()
+    outcome = play(case)
+    assert outcome.passed, f"{outcome.broke}\n{outcome.journal.findings}\nreplay: {case.command}"
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize(
+    "name",
+    [name for name, scenario in library().items() if "toy" in scenario.guests and not scenario.campaign],
+)
 def test_eras_that_are_right_are_silent_under_the_sanitizer(name: str) -> None:
     """No access to a ballooned page, and none to contents that are gone, whatever befalls the guest."""
     for case in library()[name].cases():

@@ -10,14 +10,14 @@ import pytest
 from devices.virtio.balloon import ALL_FEATURES, BalloonAnomalies
 from hv import board, images
 from hv.config import MachineConfig
-from hv.errors import HostError
 from hv.images import build
 from hv.linux import cpio
-from hv.linux.kit import Kit, default_folder, fetch
+from hv.linux.kit import Kit
 from hv.machine import Machine
 from hv.scenario import LinuxGuest, World
 from hv.shell import GuestShell
 from hv.stop import StopReason
+from tests.harness.kit import find_kit
 from tests.harness.terminal import Terminal, terminal
 
 pytestmark = pytest.mark.campaign
@@ -29,11 +29,7 @@ SECOND = 10**9
 @pytest.fixture(scope="module")
 def kit() -> Kit:
     """A kit in the user's cache; it is made if need be, and the tests skip where it cannot."""
-    found = Kit(default_folder())
-    try:
-        return found if found.complete else fetch(found.folder)
-    except HostError as error:
-        pytest.skip(str(error))
+    return find_kit()
 
 
 def config(kit: Kit, bios: Path = images.FIRMWARE) -> MachineConfig:

@@ -2,12 +2,12 @@
 
 import errno
 
-from hv.scenario import ERAS, Carrier, World, scenario
+from hv.scenario import ERAS, GUESTS, Carrier, World, scenario
 
 TARGET = 4000
 
 
-@scenario(eras=ERAS, promise="P6", carriers=(Carrier.SWAP,))
+@scenario(eras=ERAS, promise="P6", carriers=(Carrier.SWAP,), guests=GUESTS)
 def freeze_fails(world: World) -> None:
     """After swapoff the hibernation fails, and the balloon is as it was: both sides agree.
 
@@ -19,7 +19,7 @@ def freeze_fails(world: World) -> None:
     """
     run = world.start(touch=2000, target=TARGET)
     given = run.balloon.ballooned.copy()
-    run.shell("swapoff")
+    run.disable_swap()
     run.hibernate_fails(-errno.ENODEV)
     run.until_target()
     counters = run.balloon.counters

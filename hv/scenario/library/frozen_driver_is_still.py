@@ -1,11 +1,11 @@
 """P9."""
 
-from hv.scenario import Carrier, World, scenario
+from hv.scenario import GUESTS, Carrier, World, scenario
 
 TARGET = 4000
 
 
-@scenario(promise="P9", carriers=(Carrier.SWAP,))
+@scenario(promise="P9", carriers=(Carrier.SWAP,), guests=GUESTS)
 def frozen_driver_is_still(world: World) -> None:
     """From the freeze of the kernel's threads to the power-off the driver answers no target of the host's.
 

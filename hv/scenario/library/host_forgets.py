@@ -1,11 +1,11 @@
 """P1."""
 
-from hv.scenario import World, scenario
+from hv.scenario import GUESTS, World, scenario
 
 TARGET = 4000
 
 
-@scenario(promise="P1")
+@scenario(promise="P1", guests=GUESTS)
 def host_forgets(world: World) -> None:
     """The machine that resumes has a fresh device: no page of the old balloon is in it.
 

@@ -1,11 +1,11 @@
 """P3."""
 
-from hv.scenario import World, scenario
+from hv.scenario import GUESTS, World, scenario
 
 TARGET = 4000
 
 
-@scenario(promise="P3")
+@scenario(promise="P3", guests=GUESTS)
 def host_reballoons(world: World) -> None:
     """The host keeps its target, and the resumed guest inflates to it again.
 

@@ -1,12 +1,12 @@
 """P5."""
 
 from hv import board
-from hv.scenario import ERAS, World, scenario
+from hv.scenario import ERAS, GUESTS, World, scenario
 
 TARGET = 4000
 
 
-@scenario(eras=ERAS, promise="P5")
+@scenario(eras=ERAS, promise="P5", guests=GUESTS)
 def no_pressure_on_the_host(world: World) -> None:
     """Deflate requests between freeze and power-off: none, where the era keeps the seed's promise.
 

@@ -2,12 +2,12 @@
 
 import errno
 
-from hv.scenario import Carrier, World, scenario
+from hv.scenario import GUESTS, Carrier, World, scenario
 
 TARGET = 4000
 
 
-@scenario(carriers=(Carrier.SWAP,))
+@scenario(carriers=(Carrier.SWAP,), guests=GUESTS)
 def no_swap(world: World) -> None:
     """A machine without a disk refuses to hibernate to swap; nothing is lost, and it can try for ever."""
     world.disk = None

@@ -1,11 +1,11 @@
 """P4."""
 
-from hv.scenario import ERAS, Carrier, World, scenario
+from hv.scenario import ERAS, GUESTS, Carrier, World, scenario
 
 TARGET = 4000
 
 
-@scenario(eras=ERAS, promise="P4")
+@scenario(eras=ERAS, promise="P4", guests=GUESTS)
 def pages_asked_back(world: World) -> None:
     """How many pages the host has to give back at freeze, only for the guest to discard them.
 

@@ -2,12 +2,12 @@
 
 import errno
 
-from hv.scenario import Carrier, World, scenario
+from hv.scenario import GUESTS, Carrier, World, scenario
 
 TARGET = 4000
 
 
-@scenario(promise="P8", carriers=(Carrier.SWAP,))
+@scenario(promise="P8", carriers=(Carrier.SWAP,), guests=GUESTS)
 def queues_come_and_go(world: World) -> None:
     """The device has no queue while the image is made, and works after thaw and after restore.
 
@@ -19,9 +19,9 @@ def queues_come_and_go(world: World) -> None:
     at_work = run.balloon_queues()
     world.figure("queues_at_work", at_work)
     world.check(at_work >= 2, "there is no queue to inflate or to deflate")
-    run.shell("swapoff")
+    run.disable_swap()
     run.start_hibernation()
-    run.until_line("PM: Creating image")
+    run.until_line("Creating image")
     world.figure("queues_while_frozen", run.balloon_queues(), expected=0)
     run.finish(-errno.ENODEV)
     world.figure("queues_after_thaw", run.balloon_queues(), expected=at_work)
@@ -30,7 +30,7 @@ def queues_come_and_go(world: World) -> None:
     run.set_target(TARGET)
     run.until_target()
     run.balance("thawed")
-    run.shell("swapon")
+    run.enable_swap()
     run.hibernate()
     world.figure("queues_at_power_off", run.balloon_queues(), expected=0)
 

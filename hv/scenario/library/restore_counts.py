@@ -1,11 +1,11 @@
 """P7."""
 
-from hv.scenario import World, scenario
+from hv.scenario import GUESTS, World, scenario
 
 TARGET = 4000
 
 
-@scenario(promise="P7")
+@scenario(promise="P7", guests=GUESTS)
 def restore_counts(world: World) -> None:
     """After restore the list of pages is empty, totalram_pages has them again, num_pages is 0.
 

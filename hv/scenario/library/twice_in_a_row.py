@@ -1,11 +1,11 @@
 """Two hibernations of one guest."""
 
-from hv.scenario import World, scenario
+from hv.scenario import GUESTS, World, scenario
 
 TARGET = 2000
 
 
-@scenario()
+@scenario(guests=GUESTS)
 def twice_in_a_row(world: World) -> None:
     """A guest that resumed hibernates and resumes again; its memory and the books are right each time."""
     leak = TARGET if world.era.leaks else 0
