@@ -26,6 +26,7 @@ def _selection(function: _F) -> _F:
     """Add the options that choose devices and tests."""
     for option in (
         click.option("-k", "expression", metavar="EXPR", default="", help="As pytest's -k."),
+        click.option("--clause", metavar="ID", default="", help="Only tests that show it, such as C031."),
         click.option(
             "--interface",
             type=click.Choice(("modern", "legacy", "both")),
@@ -57,7 +58,13 @@ def _selection(function: _F) -> _F:
 @click.option("--junit", type=FILE, metavar="FILE", help="Write the outcome as JUnit XML.")
 @click.option("--html", type=FILE, metavar="FILE", help="Write the outcome as a page.")
 def run(
-    dut: str, device: str, interface: str, expression: str, junit: Path | None, html: Path | None
+    dut: str,
+    device: str,
+    interface: str,
+    clause: str,
+    expression: str,
+    junit: Path | None,
+    html: Path | None,
 ) -> None:
     """Run the suite and say what was observed wherever a clause does not hold.
 
@@ -66,7 +73,7 @@ def run(
     from hv.conformance import page, suite
 
     _check_places(junit, html)
-    results = suite.run(suite.Selection(dut, device, interface, expression), junit)
+    results = suite.run(suite.Selection(dut, device, interface, expression, clause), junit)
     for result in results:
         if result.outcome == suite.FAILED:
             click.echo(
@@ -87,11 +94,11 @@ def run(
 
 @command.command("list")
 @_selection
-def list_tests(dut: str, device: str, interface: str, expression: str) -> None:
+def list_tests(dut: str, device: str, interface: str, clause: str, expression: str) -> None:
     """List the tests with the clauses that they show."""
     from hv.conformance import suite
 
-    for result in suite.collect(suite.Selection(dut, device, interface, expression)):
+    for result in suite.collect(suite.Selection(dut, device, interface, expression, clause)):
         click.echo(f"{result.name}  {' '.join(result.clauses)}\n    {result.summary}")
 
 

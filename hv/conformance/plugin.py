@@ -1,11 +1,12 @@
 """The pytest plugin behind the suite: gives tests their devices, and judges what came out.
 
-Loaded with `-p hv.conformance.plugin`; `--dut`, `--device` and `--interface` choose. A test with the mark
-`@clauses` that takes the fixture `driver` runs once for each device and interface that it is about.
+Loaded with `-p hv.conformance.plugin`; `--dut`, `--device`, `--interface` and `--clause` choose. A test with
+the mark `@clauses` that takes the fixture `driver` runs once for each device and interface that it is about.
 """
 
 import traceback
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -57,11 +58,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--dut", default="ours", help="device under test: ours, qemu, module:Class")
     group.addoption("--device", default="all", choices=(*DEVICES, "all"), help="kind of device")
     group.addoption("--interface", default=BOTH, choices=(*INTERFACES, BOTH), help="of virtio-mmio")
+    group.addoption("--clause", default="", help="only tests that show this clause, such as C031")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the mark known."""
     config.addinivalue_line("markers", "clauses(*ids, device, interface): clauses that the test shows")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out a file of tests that does not name the clause: some take long to load."""
+    clause = config.getoption("--clause")
+    if clause and collection_path.suffix == ".py" and f'"{clause}"' not in collection_path.read_text():
+        return True
+    return None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -79,9 +89,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Check the clause ids, and drop tests that are not about the chosen devices; raises UsageError."""
+    """Check the clause ids, and drop tests that are not about what was chosen; raises UsageError."""
     dut = config.getoption("--dut")
-    items[:] = [item for item in items if _placed(item, dut)]
+    items[:] = [item for item in items if _placed(item, dut) and _shows(item, config.getoption("--clause"))]
+
+
+def _shows(item: pytest.Item, clause: str) -> bool:
+    """Return whether a test is marked with a clause, if one was chosen."""
+    mark = item.get_closest_marker("clauses")
+    return not clause or (mark is not None and clause in mark.args)
 
 
 def _placed(item: pytest.Item, dut: str) -> bool:

@@ -24,12 +24,14 @@ class Selection:
         device: `balloon`, `block` or `all`.
         interface: `modern`, `legacy` or `both`.
         expression: as pytest's `-k`, or "" for all.
+        clause: id of the clause that the tests show, or "" for all.
     """
 
     dut: str = "ours"
     device: str = "all"
     interface: str = BOTH
     expression: str = ""
+    clause: str = ""
 
 
 @dataclass(frozen=True)
@@ -164,9 +166,14 @@ def _pytest(selection: Selection, more: list[str], gathered: _Gathered) -> None:
     """Run pytest on the suite and on nothing else, whatever the user's own settings are."""
     if not register.TESTS.is_dir():
         raise ConfigError(f"{register.TESTS}: the suite's tests are not here; install thawvisor anew")
+    if selection.clause and selection.clause not in register.clauses():
+        known = list(register.clauses())
+        raise ConfigError(f"--clause {selection.clause}: no such clause; they are {known[0]} to {known[-1]}")
     chosen = [f"--dut={selection.dut}", f"--device={selection.device}", f"--interface={selection.interface}"]
     if selection.expression:
         chosen += ["-k", selection.expression]
+    if selection.clause:
+        chosen.append(f"--clause={selection.clause}")
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     status = pytest.main(
         [

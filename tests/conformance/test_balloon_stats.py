@@ -36,7 +36,7 @@ def test_unknown_tags_are_passed_over(driver: Driver) -> None:
     primed(driver)
     give(driver, (0x7FFF, 1), (FREE_MEMORY, 4096), (0xFFFF, 2), (TOTAL_MEMORY, 8192), (16, 3))
     stats = driver.dut.stats()
-    assert (stats["free_memory"], stats["total_memory"]) == (4096, 8192)
+    assert (stats.get("free_memory"), stats.get("total_memory")) == (4096, 8192)
     assert len(stats) == 2
 
 
@@ -58,7 +58,7 @@ def test_legacy_statistics_are_the_guests_endian(driver: Driver) -> None:
     """Tag and value are little-endian, as the guest is, down to the last byte."""
     primed(driver)
     give(driver, (FREE_MEMORY, 0x0102_0304_0506_0708))
-    assert driver.dut.stats()["free_memory"] == 0x0102_0304_0506_0708
+    assert driver.dut.stats().get("free_memory") == 0x0102_0304_0506_0708
 
 
 @clauses("C259", device="balloon", interface="legacy")
@@ -71,7 +71,7 @@ def test_the_first_legacy_buffer_is_not_read(driver: Driver) -> None:
     driver.dut.request_stats()
     assert len(driver.rings[STATS].reap()) == 1
     give(driver, (FREE_MEMORY, 0xBEEF_0000))
-    assert driver.dut.stats()["free_memory"] == 0xBEEF_0000
+    assert driver.dut.stats().get("free_memory") == 0xBEEF_0000
 
 
 @clauses("C259", device="balloon", interface="legacy")
@@ -112,4 +112,4 @@ def test_odd_buffers_do_no_harm(driver: Driver) -> None:
         driver.dut.request_stats()
         assert [each for each, _ in ring.reap()] == [head], f"{length} bytes"
     give(driver, (TOTAL_MEMORY, 77))
-    assert driver.dut.stats()["total_memory"] == 77
+    assert driver.dut.stats().get("total_memory") == 77

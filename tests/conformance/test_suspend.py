@@ -7,6 +7,7 @@ from devices.virtio.constants import (
     VIRTIO_MMIO_INT_CONFIG,
     VIRTIO_MMIO_INT_VRING,
     VIRTIO_MMIO_INTERRUPT_STATUS,
+    VIRTIO_MMIO_QUEUE_NOTIFY,
 )
 from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_DRIVER_OK, S_FEATURES_OK, Driver
 from hv.conformance.marks import clauses
@@ -127,7 +128,7 @@ def test_what_was_begun_is_finished_before_the_device_is_suspended(driver: Drive
     ring = driver.rings[index]
     head = ring.chain(buffers)
     ring.make_available(head)
-    driver.notify(index)
+    driver.write(VIRTIO_MMIO_QUEUE_NOTIFY, index)
     driver.status = S_DRIVER_OK | VIRTIO_CONFIG_S_SUSPEND
     assert driver.status == S_SUSPENDED
     assert [each for each, _ in ring.reap()] == [head]

@@ -171,6 +171,19 @@ def test_a_name_that_is_no_device_is_refused(dut: str, reason: str) -> None:
         suite.run(Selection(dut))
 
 
+def test_a_clause_selects_the_tests_that_show_it() -> None:
+    """Every test that is marked with the clause runs, and no other."""
+    shown = [each.name for each in suite.collect(Selection()) if "C031" in each.clauses]
+    assert shown
+    assert [each.name for each in suite.collect(Selection(clause="C031"))] == shown
+
+
+def test_a_clause_that_there_is_not_is_refused() -> None:
+    """The user is told which clauses there are."""
+    with pytest.raises(ConfigError, match="--clause C31: no such clause; they are C001 to C289"):
+        suite.run(Selection(clause="C31"))
+
+
 def test_an_expression_that_matches_nothing_is_refused() -> None:
     """`-k` without a test is a mistake, not a success."""
     with pytest.raises(ConfigError, match="no test matches"):

@@ -1,0 +1,182 @@
+"""Bugs of the balloon: pages, claims, statistics, hints, reports, poison."""
+
+from tests.mutants.mutant import Mutant
+
+_END = "        self._forget()\n        self.state = HintState.DONE\n"
+
+BALLOON = (
+    Mutant(
+        "silence-is-refused",
+        "C226",
+        "a driver that does not tell of deflation is not served at all",
+        "balloon.device",
+        "        role = self.role(queue.index)\n",
+        "        role = self.role(queue.index) if self._negotiated & 1 else None\n",
+    ),
+    Mutant(
+        "deflated-pages-discarded",
+        "C227",
+        "a page is discarded when it is deflated",
+        "balloon.pages",
+        "                self._counters.deflated_pages += tally[kernels.CHANGED]\n",
+        "                for page, pages in self._ranges[: tally[kernels.RANGES]].tolist():\n"
+        "                    batch.memory.discard(batch.memory.base + page * PAGE_SIZE, pages * PAGE_SIZE)\n",
+    ),
+    Mutant(
+        "big-endian-config",
+        "C228",
+        "the configuration space is big-endian",
+        "balloon.device",
+        '_CONFIG = struct.Struct("<IIII")',
+        '_CONFIG = struct.Struct(">IIII")',
+    ),
+    Mutant(
+        "one-page-more",
+        "C242",
+        "the page behind inflated ones is discarded with them",
+        "balloon.pages",
+        "page * PAGE_SIZE, pages * PAGE_SIZE)\n",
+        "page * PAGE_SIZE, (pages + 1) * PAGE_SIZE)\n",
+    ),
+    Mutant(
+        "holes-filled",
+        "C242",
+        "inflated pages with up to four others between them are joined into one range",
+        "kernels",
+        "        elif page == end:\n            ranges[rows - 1, 1] += 1\n            end += 1\n",
+        "        elif end >= 0 and page <= end + 4:\n"
+        "            ranges[rows - 1, 1] += page + 1 - end\n            end = page + 1\n",
+    ),
+    Mutant(
+        "actual-byte-by-byte",
+        "C246",
+        "every byte of actual counts as soon as it is written",
+        "balloon.device",
+        "        if offset < _ACTUAL.stop <= end:\n",
+        "        if offset < _ACTUAL.stop:\n",
+    ),
+    Mutant(
+        "actual-unheard",
+        "C246",
+        "the host does not hear of an actual that ends where its write ends",
+        "balloon.device",
+        "        if offset < _ACTUAL.stop <= end:\n",
+        "        if offset < _ACTUAL.stop < end:\n",
+    ),
+    Mutant(
+        "unknown-tags-taken",
+        "C255",
+        "unknown tags are taken for known ones",
+        "balloon.stats",
+        "    return {STATISTICS[tag]: value for tag, value in entries if tag < len(STATISTICS)}\n",
+        "    return {STATISTICS[tag % len(STATISTICS)]: value for tag, value in entries}\n",
+    ),
+    Mutant(
+        "tags-in-order",
+        "C256",
+        "an entry with a lower tag than the one before is dropped",
+        "balloon.stats",
+        "    return {STATISTICS[tag]: value for tag, value in entries if tag < len(STATISTICS)}\n",
+        "    found, last = {}, -1\n"
+        "    for tag, value in entries:\n"
+        "        if last < tag < len(STATISTICS):\n"
+        "            found[STATISTICS[tag]], last = value, tag\n"
+        "    return found\n",
+    ),
+    Mutant(
+        "big-endian-statistics",
+        "C258",
+        "statistics are read as big-endian",
+        "balloon.stats",
+        '_ENTRY = struct.Struct("<HQ")',
+        '_ENTRY = struct.Struct(">HQ")',
+    ),
+    Mutant(
+        "first-statistics-read",
+        "C259",
+        "the first buffer of a legacy driver counts",
+        "balloon.stats",
+        "                if self._primed or not legacy:\n",
+        "                if True:\n",
+    ),
+    Mutant(
+        "stop-unsaid",
+        "C270",
+        "the command ID stays when the host breaks a round off",
+        "balloon.hint",
+        "        if self.state in _LIVE:\n            self.state = HintState.STOPPED\n",
+        "        return\n",
+    ),
+    Mutant(
+        "one-command-id",
+        "C271",
+        "every round has the same command ID",
+        "balloon.hint",
+        "self._id + 1 if self._id < _U32 else _FIRST_ID",
+        "_FIRST_ID",
+    ),
+    Mutant(
+        "pages-before-the-id",
+        "C272",
+        "pages count before the driver has sent the command ID",
+        "balloon.hint",
+        "                if self.state is HintState.RUNNING:\n",
+        "                if self.state in _LIVE:\n",
+    ),
+    Mutant(
+        "old-id-taken",
+        "C272",
+        "any command ID begins the round",
+        "balloon.hint",
+        "_Command.OURS if number == self.cmd_id else _Command.OTHER",
+        "_Command.OURS",
+    ),
+    Mutant(
+        "hint-outlives-a-write",
+        "C273",
+        "a hinted page that is written again is left out all the same",
+        "balloon.hint",
+        "        return self._named & ~self._written\n",
+        "        return self._named\n",
+    ),
+    Mutant(
+        "hints-outlive-done",
+        "C274",
+        "hinted pages are left out after DONE as well",
+        "balloon.hint",
+        _END,
+        "        self.state = HintState.DONE\n",
+    ),
+    Mutant(
+        "done-unsaid",
+        "C275",
+        "the command ID reads STOP instead of DONE",
+        "balloon.hint",
+        _END,
+        "        self._forget()\n        self.state = HintState.STOPPED\n",
+    ),
+    Mutant(
+        "big-endian-command",
+        "C277",
+        "the driver's command ID is read as big-endian",
+        "balloon.hint",
+        '        number = int.from_bytes(command, "little")\n',
+        '        number = int.from_bytes(command, "big")\n',
+    ),
+    Mutant(
+        "one-reported-page-more",
+        "C288",
+        "the page behind a reported one is discarded with it",
+        "balloon.report",
+        "                        size = (end - first) * PAGE_SIZE\n",
+        "                        size = (end + 1 - first) * PAGE_SIZE\n",
+    ),
+    Mutant(
+        "poison-lost",
+        "C289",
+        "reported pages are discarded whatever their poison",
+        "balloon.report",
+        "                    if not poisoned:\n",
+        "                    if True:\n",
+    ),
+)

@@ -1,0 +1,156 @@
+"""Bugs in what may happen to a device at work: it is suspended, or one of its queues is reset."""
+
+from tests.mutants.mutant import Mutant
+
+_RESET_QUEUE = "            self._queues[self._queue_sel] = QueueAddresses(queue.max_size)\n"
+
+SUSPEND = (
+    Mutant(
+        "reset-queue-goes-on",
+        "C044",
+        "QueueReset forgets what the driver wrote, and the queue is served on",
+        "mmio",
+        "            self._take_away_selected()\n" + _RESET_QUEUE,
+        "            used = queue.queue\n" + _RESET_QUEUE + "            self._selected().queue = used\n",
+    ),
+    Mutant(
+        "all-queues-reset",
+        "C044",
+        "QueueReset resets every queue",
+        "mmio",
+        _RESET_QUEUE,
+        "            self._queues = self._fresh_queues()\n",
+    ),
+    Mutant(
+        "reset-queue-interrupts",
+        "C045",
+        "QueueReset sends a used buffer notification",
+        "mmio",
+        _RESET_QUEUE,
+        _RESET_QUEUE + "            self._used_buffer()\n",
+    ),
+    Mutant(
+        "reset-queue-goes-on-later",
+        "C046",
+        "a queue that was reset goes on in the middle of its rings when it is enabled again",
+        "registers",
+        "features, interrupt)\n        return self.queue\n",
+        "features, interrupt)\n"
+        '        first = vars(interrupt.__self__).setdefault("first", self.queue._ring)\n'
+        "        self.queue._ring[9:12] = first[9:12]  # NEXT_AVAIL, NEXT_USED, SIGNALLED\n"
+        "        return self.queue\n",
+    ),
+    Mutant(
+        "reset-queue-keeps-its-size",
+        "C049",
+        "QueueNum cannot be changed after QueueReset",
+        "mmio",
+        _RESET_QUEUE,
+        "            queue.set_size = lambda size: None\n",
+    ),
+    Mutant(
+        "suspends-unasked",
+        "C078",
+        "SUSPEND counts for a driver that did not negotiate it",
+        "transport",
+        "        return refused if self._has(VIRTIO_F_SUSPEND) else refused | VIRTIO_CONFIG_S_SUSPEND\n",
+        "        return refused\n",
+    ),
+    Mutant(
+        "suspends-early",
+        "C078",
+        "SUSPEND counts before DRIVER_OK",
+        "status",
+        "Step(VIRTIO_CONFIG_S_SUSPEND, VIRTIO_CONFIG_S_DRIVER_OK)",
+        "Step(VIRTIO_CONFIG_S_SUSPEND, VIRTIO_CONFIG_S_FEATURES_OK)",
+    ),
+    Mutant(
+        "suspended-config-written",
+        "C079",
+        "a suspended device takes writes to its configuration space",
+        "transport",
+        "        elif not self._status & VIRTIO_CONFIG_S_SUSPEND:\n",
+        "        else:\n",
+    ),
+    Mutant(
+        "suspended-interrupts",
+        "C080",
+        "a suspended device answers a notification with an interrupt",
+        "mmio",
+        "        super().write_queue_notify(",
+        "        if self._still:\n            self._used_buffer()\n        super().write_queue_notify(",
+    ),
+    Mutant(
+        "suspended-serves",
+        "C081",
+        "a suspended device serves its queues",
+        "transport",
+        "        return self._status & (live | VIRTIO_CONFIG_S_NEEDS_RESET) == live\n",
+        "        return _active(self._status)\n",
+    ),
+    Mutant(
+        "suspended-config-moves",
+        "C082",
+        "a suspended device shows what its host changes",
+        "mmio",
+        "        return self._still.config if self._still else super()._config()\n",
+        "        return super()._config()\n",
+    ),
+    Mutant(
+        "suspended-config-told",
+        "C083",
+        "a suspended device tells of a new configuration",
+        "transport",
+        "        if self._status & VIRTIO_CONFIG_S_DRIVER_OK:\n            self._interrupt.add",
+        "        if _active(self._status):\n            self._interrupt.add",
+    ),
+    Mutant(
+        "resumed-config-untold",
+        "C084",
+        "a device that resumes says nothing of a new configuration",
+        "mmio",
+        "            if changed or self._status & VIRTIO_CONFIG_S_NEEDS_RESET:\n",
+        "            if self._status & VIRTIO_CONFIG_S_NEEDS_RESET:\n",
+    ),
+    Mutant(
+        "suspended-and-live",
+        "C085",
+        "DRIVER_OK stays set when the device is suspended",
+        "mmio",
+        "            self._status &= ~VIRTIO_CONFIG_S_DRIVER_OK\n",
+        "",
+    ),
+    Mutant(
+        "resumed-and-suspended",
+        "C086",
+        "SUSPEND stays set when the device resumes",
+        "status",
+        "VIRTIO_CONFIG_S_FEATURES_OK, clears=VIRTIO_CONFIG_S_SUSPEND)",
+        "VIRTIO_CONFIG_S_FEATURES_OK)",
+    ),
+    Mutant(
+        "woken-by-a-notification",
+        "C087",
+        "a notification has a suspended device take buffers again",
+        "mmio",
+        "        super().write_queue_notify(",
+        "        if self._still:\n            self._status |= 4\n        super().write_queue_notify(",
+    ),
+    Mutant(
+        "suspended-at-once",
+        "C088",
+        "SUSPEND takes effect while a notified queue is still to be served",
+        "mmio",
+        "        if self._status & _SUSPENDING == _SUSPENDING and not self.pending:\n",
+        "        if self._status & _SUSPENDING == _SUSPENDING:\n",
+    ),
+    Mutant(
+        "suspended-in-silence",
+        "C089",
+        "what is finished after SUSPEND was written is not notified",
+        "transport",
+        "        self.interrupt(VIRTIO_MMIO_INT_VRING)\n",
+        "        if not self._status & VIRTIO_CONFIG_S_SUSPEND:\n"
+        "            self.interrupt(VIRTIO_MMIO_INT_VRING)\n",
+    ),
+)
