@@ -44,6 +44,9 @@ fuzz: setup
 	mkdir -p $(VENV)/fuzz
 	$(BIN)/python -m tests.fuzz -max_total_time=$(FUZZ_SECONDS) $(VENV)/fuzz tests/fuzz/corpus
 
+soak: setup
+	$(BIN)/python -m tests.system.soak --minutes 30
+
 lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -1,11 +1,13 @@
-"""Disks for the system tests, and images compiled from the sources as they are now."""
+"""Disks for the system tests, images compiled from the sources as they are now, and a Linux."""
 
 from pathlib import Path
 
 import pytest
 
 from hv.images.build import IMAGES, Image, build
+from hv.linux.kit import Kit
 from tests.harness.guest import make_disk
+from tests.harness.kit import find_kit
 from tests.system.hibernation import DISK
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,3 +36,9 @@ def sbi_test(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def disk(tmp_path: Path) -> Path:
     """A blank disk that an image fits on."""
     return make_disk(tmp_path / "swap.img", DISK)
+
+
+@pytest.fixture(scope="session")
+def kit() -> Kit:
+    """A kit in the user's cache; it is made if need be, and the tests skip where it cannot."""
+    return find_kit()

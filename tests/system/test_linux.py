@@ -17,19 +17,12 @@ from hv.machine import Machine
 from hv.scenario import LinuxGuest, World
 from hv.shell import GuestShell
 from hv.stop import StopReason
-from tests.harness.kit import find_kit
 from tests.harness.terminal import Terminal, terminal
 
 pytestmark = pytest.mark.campaign
 
 CTRL_C = "\x03"
 SECOND = 10**9
-
-
-@pytest.fixture(scope="module")
-def kit() -> Kit:
-    """A kit in the user's cache; it is made if need be, and the tests skip where it cannot."""
-    return find_kit()
 
 
 def config(kit: Kit, bios: Path = images.FIRMWARE) -> MachineConfig:
