@@ -9,39 +9,22 @@ guest's own instructions, so a run is a function of its inputs however it is sli
 A guest that dies ends in a `Stop` with a report (`hv.report`), never in an exception.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import Self
 
-from devices.clint import Clint
 from devices.errors import DeviceError
 from devices.forked_memory import ForkedMemory
-from devices.gpio import SifiveGpio
 from devices.memory import GuestMemory, GuestMemoryError
-from devices.plic import Plic
-from devices.power import Power, PowerAction, PowerRequest
-from devices.rtc import GoldfishRtc
-from devices.state import Fields, State, StateError, Stateful
-from devices.uart import Uart
+from devices.state import Fields, State, StateError
 from devices.virtio.backends import BackendError, BlockBackend, FileBackend
-from devices.virtio.balloon import Balloon
-from devices.virtio.block import Block
-from devices.virtio.console import VirtioConsole
-from devices.virtio.empty import EmptySlot
 from devices.virtio.forked_backend import ForkedBackend
 from devices.virtio.forked_backend import freeze as freeze_disk
-from devices.virtio.legacy import LegacyMmio
-from devices.virtio.mmio import VirtioMmio
-from devices.virtio.rng import Rng
-from devices.virtio.slot import Slot
 from hv import board
 from hv.agenda import Agenda, Timed
-from hv.bus import Bus
 from hv.config import Disk, MachineConfig, plan
-from hv.console import Console, Terminal
 from hv.cpu import Hart, HartStop
-from hv.cpu.riscv import MEIP, MSIP, SEIP
 from hv.errors import ConfigError, HostError, ImageError
 from hv.hostimage.identity import MachineIdentity
 from hv.loader import BootPlan
@@ -49,9 +32,9 @@ from hv.misbehave import Fault, Misbehaviour
 from hv.moment import Moment, freeze_ram
 from hv.onlookers import Onlookers
 from hv.signals import HeldBack
-from hv.slots import Part, assign
 from hv.statspolling import StatsPolling
 from hv.stop import Stop, StopReason
+from hv.wiring import Wiring
 
 SIGNALS_NS = 100_000_000
 """Virtual time after which a run looks for signals: Ctrl-C must end it, however busy the guest is."""
@@ -102,29 +85,26 @@ class Machine:
     ) -> None:
         self.config = config
         self.boot = boot or plan(config)
-        self.balloon = None if config.balloon is None else Balloon(config.balloon_features)
-        self.stats_polling = None if self.balloon is None else StatsPolling(self.balloon)
-        self.channel: Terminal | None = None
         self._closing = ExitStack()
-        self._power_request: PowerRequest | None = None
-        self._transports: list[VirtioMmio | LegacyMmio] = []
-        self._on_bus: dict[str, Slot] = {}
-        self._parts: dict[str, Stateful] = {}
         self._misbehaviours: dict[str, Misbehaviour] = {}
         self._origin: tuple[ForkedMemory, list[ForkedBackend], State] | None = None
-        self._agenda = Agenda()
-        self._timed: list[Timed] = [part for part in (self._agenda, self.stats_polling) if part]
         try:
             self._backends = [self._open(disk) for disk in config.disks]
-            self.disks = [Block(backend, f"thaw-{n}") for n, backend in enumerate(self._backends)]
             self.memory = memory or _allocate(config.ram)
             if memory is None:
                 self.boot.install(self.memory)
             self.hart = Hart(self.memory)
             self._closing.callback(self.hart.close)
-            self._wire()
-            devices = [place.device for place in self._places]
-            self._onlookers = Onlookers(config, self.hart, self.memory, devices, self._on_bus)
+            self._wiring = wiring = Wiring(config, self._backends, self.hart, self.memory)
+            self.console, self.uart = wiring.console, wiring.uart
+            self.serial, self.channel = wiring.serial, wiring.channel
+            self.balloon, self.disks = wiring.balloon, wiring.disks
+            self.stats_polling = None if self.balloon is None else StatsPolling(self.balloon)
+            self._agenda = Agenda()
+            self._timed: list[Timed] = [
+                part for part in (wiring.rtc, self._agenda, self.stats_polling) if part is not None
+            ]
+            self._onlookers = Onlookers(config, self.hart, self.memory, wiring.devices.values(), wiring.slots)
             self.sanitizer, self.monitor = self._onlookers.sanitizer, self._onlookers.monitor
             if self.monitor is not None and memory is not None:
                 self.monitor.meet()
@@ -169,8 +149,9 @@ class Machine:
 
     def _run(self, until_ns: int, until: Callable[[], bool], signals: HeldBack) -> Stop:
         while not until():
-            if self._power_request is not None:  # it is off, and stays off
-                return self._powered_off(self._power_request)
+            off = self._wiring.switch.stop(self.now_ns)
+            if off is not None:  # and it stays off
+                return off
             due = self._next_due_ns()
             soon = min(until_ns, self.now_ns + SIGNALS_NS)
             stop = self.hart.run(soon if due is None else min(soon, due))
@@ -180,7 +161,7 @@ class Machine:
                 stop = HartStop.BUDGET
             for timed in self._timed:
                 timed.advance(self.now_ns)
-            for transport in self._transports:
+            for transport in self._wiring.transports:
                 transport.service()
             if self.monitor is not None:
                 self.monitor.look()
@@ -189,8 +170,9 @@ class Machine:
             finding = None if self.sanitizer is None else self.sanitizer.take_stop()
             if finding is not None:
                 return Stop(StopReason.FINDING, self.now_ns, finding.offence.value)
-            if self._power_request is not None:
-                return self._powered_off(self._power_request)
+            off = self._wiring.switch.stop(self.now_ns)
+            if off is not None:
+                return off
             if stop is HartStop.FAULT:
                 return Stop(StopReason.GUEST_FAULT, self.now_ns, str(self.hart.fault))
             if stop in _STOPS and (stop is not HartStop.BUDGET or self.now_ns >= until_ns):
@@ -208,8 +190,8 @@ class Machine:
 
     def press_power_button(self) -> None:
         """Press the power button now, and soon let it go; what comes of it is the guest's business."""
-        self._gpio.set_level(True)
-        self.at(self.now_ns + POWER_BUTTON_NS, lambda: self._gpio.set_level(False))
+        self._wiring.gpio.set_level(True)
+        self.at(self.now_ns + POWER_BUTTON_NS, lambda: self._wiring.gpio.set_level(False))
 
     def _next_due_ns(self) -> int | None:
         """When the host has to do something of its own accord."""
@@ -246,14 +228,7 @@ class Machine:
             ConfigError: there is no such device.
         """
         if fault.device not in self._misbehaviours:
-            devices = {f"disk{n or ''}": device for n, device in enumerate(self.disks)}
-            known = [*devices] if self.balloon is None else ["balloon", *devices]
-            if fault.device not in known:
-                raise ConfigError(
-                    f"no device {fault.device!r} to misbehave: this machine has {', '.join(known) or 'none'}"
-                )
-            device = devices.get(fault.device, self.balloon)
-            transport = next(each for each in self._transports if each.device is device)
+            transport = self._wiring.transport(fault.device)
             self._misbehaviours[fault.device] = Misbehaviour(self, transport, self.memory)
         self._misbehaviours[fault.device].inject(fault)
 
@@ -268,24 +243,21 @@ class Machine:
         Raises:
             ImageError: a disk cannot be read.
         """
-        devices = {slot: device for _, device, slot in self._places}
-        disks = {id(device): disk for device, disk in zip(self.disks, self.config.disks, strict=True)}
-        in_order = [devices[slot] for slot in sorted(devices)]
+        in_config = {id(device): disk for device, disk in zip(self.disks, self.config.disks, strict=True)}
+        by_slot = [id(device) for _, device in sorted(self._wiring.devices.items())]
         return MachineIdentity(
             ram_base=board.DRAM_BASE,
             ram_size=self.config.ram,
-            slots=tuple(devices[i].device_id if i in devices else 0 for i in range(len(board.VIRTIO_SLOTS))),
+            slots=self._wiring.device_ids(),
             legacy_virtio=self.config.legacy_virtio,
             firmware=self.boot.firmware,
             kernel=self.boot.kernel,
-            disks=tuple(disks[id(device)].identify() for device in in_order if id(device) in disks),
+            disks=tuple(in_config[device].identify() for device in by_slot if device in in_config),
         )
 
     def save(self) -> State:
         """Return the state of hart and devices as plain data; RAM, disks and the agenda are not in it."""
-        request = self._power_request
-        power = {} if request is None else {"action": request.action.value, "code": request.code}
-        return {"power": power, **{name: part.save() for name, part in self._parts.items()}}
+        return {name: part.save() for name, part in self._wiring.parts.items()}
 
     def restore(self, state: object) -> None:
         """Take over what `save` returned; RAM must have the contents of then.
@@ -293,9 +265,8 @@ class Machine:
         Raises:
             StateError: names the field; the machine is of no use any more.
         """
-        fields = Fields(state, "machine", ("power", *self._parts))
-        self._power_request = _restored_request(fields.value("power"))
-        for name, part in self._parts.items():
+        fields = Fields(state, "machine", tuple(self._wiring.parts))
+        for name, part in self._wiring.parts.items():
             part.restore(fields.value(name))
         self._onlookers.restart()
         self._start_polling()
@@ -377,100 +348,6 @@ class Machine:
             raise ImageError(str(error)) from None
         self._closing.callback(backend.close)
         return backend
-
-    def _wire(self) -> None:
-        """Put the devices on the bus and connect their interrupts to the hart."""
-        hart = self.hart
-        bus = Bus()
-        plic = Plic(board.PLIC_SOURCES, (_HartLine(hart, MEIP), _HartLine(hart, SEIP)))
-        self.console = Console(lambda: hart.now_ns, hart.request_stop)
-        self.uart = Uart(plic.line(board.UART.irq), self.console.transmit)
-        self.serial = Terminal(self.console, self.uart.receive)
-        rtc = GoldfishRtc(plic.line(board.RTC.irq), lambda: hart.now_ns, hart.request_stop)
-        self._timed.insert(0, rtc)
-        self._gpio = SifiveGpio(plic.line(board.GPIO.irq))
-        clint = Clint(hart, _HartLine(hart, MSIP))
-        bus.attach("test finisher", board.TEST, Power(self._request))
-        bus.attach("RTC", board.RTC, rtc)
-        bus.attach("CLINT", board.CLINT, clint)
-        bus.attach("PLIC", board.PLIC, plic)
-        bus.attach("UART", board.UART, self.uart)
-        bus.attach("GPIO", board.GPIO, self._gpio)
-        interface = LegacyMmio if self.config.legacy_virtio else VirtioMmio
-        self._places = assign([*self._virtio()])
-        for name, device, slot in self._places:
-            region = board.VIRTIO_SLOTS[slot]
-            transport = interface(device, self.memory, plic.line(region.irq), hart.request_stop)
-            self._transports.append(transport)
-            self._parts[f"virtio{slot}"] = transport
-            bus.attach(f"{name} in slot {slot}", region, transport)
-            self._on_bus[f"slot {slot} ({name.split()[0]})"] = transport
-        for number, region in enumerate(board.VIRTIO_SLOTS):
-            if not bus.taken(region):
-                empty = self._on_bus[f"slot {number} (empty)"] = EmptySlot(interface.interface)
-                bus.attach("empty slot", region, empty)
-        # In the order of restoring: a wire's ends after its beginnings, so that what was saved there stands.
-        self._parts |= {"rtc": rtc, "uart": self.uart, "gpio": self._gpio}
-        self._parts |= {"clint": clint, "plic": plic, "hart": hart}
-        self._parts["console"] = self.console
-        if self.channel is not None:
-            self._parts["channel"] = self.channel.console
-        hart.attach((window.base, window.size, window.device) for window in bus)
-
-    def _virtio(self) -> Iterator[Part]:
-        """Return the virtio devices, and where each wants to be."""
-        if self.balloon is not None:
-            yield Part("balloon", self.balloon, self.config.balloon_slot)
-        for disk, device in zip(self.config.disks, self.disks, strict=True):
-            yield Part(f"disk {disk.path}", device, disk.slot)
-        if self.config.virtio_console:
-            console = Console(lambda: self.hart.now_ns, self.hart.request_stop)
-            port = VirtioConsole(console.transmit)
-            self.channel = Terminal(console, port.receive)
-            yield Part("virtio-console", port, None)
-        if self.config.rng_seed is not None:
-            yield Part("virtio-rng", Rng(self.config.rng_seed), None)
-
-    def _request(self, request: PowerRequest) -> None:
-        """Take what the guest asks of the platform; the first request of a run counts."""
-        if request.action is PowerAction.HIBERNATE and not self.config.platform_sleep:
-            return  # the tree has no such register
-        self._power_request = self._power_request or request
-        self.hart.request_stop()
-
-    def _powered_off(self, request: PowerRequest) -> Stop:
-        reason = {
-            PowerAction.POWEROFF: StopReason.POWEROFF,
-            PowerAction.RESET: StopReason.RESET,
-            PowerAction.HIBERNATE: StopReason.HIBERNATE,
-            PowerAction.FAIL: StopReason.GUEST_FAULT,
-        }[request.action]
-        detail = f"the guest reported failure {request.code}" if request.action is PowerAction.FAIL else ""
-        return Stop(reason, self.now_ns, detail, request.code)
-
-
-class _HartLine:
-    """An interrupt wire into the hart (an `IrqLine`)."""
-
-    def __init__(self, hart: Hart, interrupt: int) -> None:
-        self._hart = hart
-        self._interrupt = interrupt
-
-    def set_level(self, level: bool) -> None:
-        self._hart.set_pending(self._interrupt, level)
-
-
-def _restored_request(saved: object) -> PowerRequest | None:
-    """Return what the guest had asked of the platform when the state was saved; raises StateError."""
-    if saved == {}:
-        return None
-    fields = Fields(saved, "machine.power", ("action", "code"))
-    action = fields.text("action", 20)
-    code = fields.integer("code", 0, 0xFFFF)
-    try:
-        return PowerRequest(PowerAction(action), code)
-    except ValueError:
-        raise fields.fail("action", f"{action!r} is nothing to ask for") from None
 
 
 def _allocate(size: int) -> GuestMemory:

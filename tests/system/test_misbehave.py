@@ -87,5 +87,5 @@ def test_an_order_that_was_not_agreed_on_may_be_any(tmp_path: Path) -> None:
 
 def test_a_device_that_is_not_there_cannot_misbehave() -> None:
     """The message names what there is."""
-    with pytest.raises(ConfigError, match="no device 'disk' to misbehave: this machine has balloon"):
+    with pytest.raises(ConfigError, match="no device 'disk': this machine has balloon"):
         Machine(replace(config(), misbehave=(fault("disk:silent"),)))
