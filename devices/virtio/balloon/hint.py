@@ -83,6 +83,11 @@ class FreePageHint:
         return self._named & ~self._written
 
     @property
+    def _judges(self) -> bool:
+        """Whether it matters what is written to."""
+        return self.state in _LIVE or bool(self.pages.any())
+
+    @property
     def _written(self) -> Pages:
         return self._writes.pages | self._written_before
 
@@ -145,11 +150,12 @@ class FreePageHint:
 
     def save(self) -> State:
         """Return the round, the pages that count as hinted, and those that cannot in this round."""
+        written = self._written if self._judges else np.zeros_like(self._named)
         return {
             "state": self.state.value,
             "id": self._id,
             "pages": packed(self.pages),
-            "written": packed(self._written),
+            "written": packed(written),
         }
 
     def restored(self, state: object) -> "FreePageHint":
@@ -168,7 +174,7 @@ class FreePageHint:
 
     def go_on(self) -> None:
         """Log writes from now on if there is something to judge by them."""
-        if self.state in _LIVE or self._named.any():
+        if self._judges:
             self._writes.start()
         else:
             self._writes.stop()
