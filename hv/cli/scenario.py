@@ -145,15 +145,15 @@ def _id(case: Case) -> str:
 
 def _clauses(outcomes: Iterable[Outcome]) -> Iterable[str]:
     """Sum up over all scenarios what became of the clauses for drivers."""
-    together, breaking = Verdicts(), defaultdict[tuple[str, str], list[int]](list)
+    together, breaking = Verdicts(), defaultdict[tuple[str, str, str], list[int]](list)
     for outcome in outcomes:
         together.add(outcome.verdicts)
         for breach in outcome.verdicts.breaches:
-            breaking[outcome.case.era, breach.clause].append(breach.count)
-    for (era, clause), counts in sorted(breaking.items()):
-        why = ERAS[era].breaks.get(clause)
-        known = f"known of {era}: {why}" if why else WATCHED[clause]
-        yield f"broken  {clause} by {era}, {sum(counts)} times: {known}"
+            breaking[outcome.case.guest, outcome.case.era, breach.clause].append(breach.count)
+    for (guest, era, clause), counts in sorted(breaking.items()):
+        why = {**GUESTS[guest].breaks, **ERAS[era].breaks}.get(clause)
+        known = f"known: {why}" if why else WATCHED[clause]
+        yield f"broken  {clause} by {guest} {era}, {sum(counts)} times: {known}"
     idle = sorted(WATCHED.keys() - together.exercised)
     yield f"not exercised: {' '.join(idle)}" if idle else "every clause was exercised"
     yield totals(together)

@@ -204,8 +204,8 @@ class Drive:
             return
         self.verdicts = self.machine.monitor.verdicts
         for breach in self.verdicts.breaches[self._breaches_told :]:
-            if breach.clause in self.world.era.breaks:
-                self.log("host", f"expected of {self.world.era.name}: {breach.headline()}")
+            if breach.clause in self.world.known_breaches:
+                self.log("host", f"expected of this driver: {breach.headline()}")
             else:
                 self.world.find(breach.headline())
         self._breaches_told = len(self.verdicts.breaches)

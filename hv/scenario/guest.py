@@ -1,5 +1,6 @@
 """Guests: what a scenario asks of the kernel inside the machine, and how the toy kernel answers."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar, Protocol
 
@@ -23,12 +24,14 @@ class Guest(Protocol):
         own_pages: how far the kernel's own memory may move between two entries in the books and be no leak.
         eras: the balloon drivers that it has.
         carriers: who can carry its image.
+        breaks: clauses of the specification that its drivers are known to break, and how.
     """
 
     ram: ClassVar[int]
     own_pages: ClassVar[int]
     eras: ClassVar[tuple[str, ...]]
     carriers: ClassVar[tuple[Carrier, ...]]
+    breaks: ClassVar[Mapping[str, str]]
 
     def __init__(self, machine: Machine) -> None: ...
 
@@ -96,6 +99,7 @@ class ToyGuest:
     own_pages: ClassVar = SLACK_PAGES
     eras: ClassVar[tuple[str, ...]] = tuple(ERAS)
     carriers: ClassVar[tuple[Carrier, ...]] = tuple(Carrier)
+    breaks: ClassVar[Mapping[str, str]] = {}
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

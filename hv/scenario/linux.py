@@ -8,6 +8,7 @@ becomes the status, as with the toy kernel. What Linux does not tell is None in 
 import errno
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -37,6 +38,10 @@ class LinuxGuest:
     own_pages: ClassVar = 2048  # its page cache, slabs and per-process memory come and go
     eras: ClassVar[tuple[str, ...]] = ("e3",)
     carriers: ClassVar[tuple[Carrier, ...]] = (Carrier.SWAP,)
+    breaks: ClassVar[Mapping[str, str]] = {
+        "C034": "vm_reset writes 0 to Status and goes on; it does not read it back",
+        "C066": "the balloon's init_vqs kicks the statistics queue, and DRIVER_OK comes behind it",
+    }
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine

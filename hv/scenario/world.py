@@ -46,8 +46,8 @@ class World:
         settings: what was set from outside of the scenario's options.
         jobs: processes that a scenario with much to do may use.
         sanitize: what the balloon sanitizer finds is a finding.
-        monitor: a clause of the specification that the guest's drivers break is a finding, unless the era
-            is known to break it.
+        monitor: a clause of the specification that the guest's drivers break is a finding, unless the guest
+            or the era is known to break it.
         ram: bytes of RAM.
         target: the host's balloon target in pages, kept across power-offs.
         features: what the balloon device offers (`devices.virtio.balloon.FEATURE_BITS`).
@@ -232,6 +232,11 @@ class World:
         for run in self.runs:
             together.add(run.verdicts)
         return together
+
+    @property
+    def known_breaches(self) -> Mapping[str, str]:
+        """Clauses that the guest's drivers are known to break, and how."""
+        return {**self.guest.breaks, **self.era.breaks}
 
     def number(self, option: str, most: int, least: int = 1) -> int | None:
         """Return an option of the scenario that is a number, None when it was not set.

@@ -28,7 +28,7 @@ def linux_page_poison(world: World) -> None:
 
     woken = world.next()
     woken.until_target()
-    world.figure("poison_val_after_resume", woken.balloon.poison_val)
+    world.figure("poison_val_after_resume", woken.balloon.poison_val, expected=0)
     woken.shell(f"head -c {TOUCHED * 4096} /dev/zero >/tmp/more; rm /tmp/more")
     woken.until_ns(woken.ns + QUIET)
     world.figure("reported_pages_after_resume", woken.balloon.counters.reported_pages)
@@ -36,4 +36,5 @@ def linux_page_poison(world: World) -> None:
     woken.shell(f"head -c {TOUCHED * 4096} /dev/zero >/tmp/more; rm /tmp/more", status=None)
     corrupt = woken.machine.console.text().count("pagealloc: memory corruption")
     world.figure("poison_found_gone", corrupt)
+    world.check(corrupt > 0, "the hazard is gone: this kernel found its poison where it had left it")
     woken.verify()
