@@ -6,19 +6,26 @@ from devices.virtio.constants import (
     VIRTIO_CONFIG_S_ACKNOWLEDGE,
     VIRTIO_CONFIG_S_FAILED,
     VIRTIO_CONFIG_S_NEEDS_RESET,
+    VIRTIO_CONFIG_S_SUSPEND,
+    VIRTIO_F_SUSPEND,
+    VIRTIO_MMIO_CONFIG,
     VIRTIO_MMIO_CONFIG_GENERATION,
     VIRTIO_MMIO_DEVICE_FEATURES_SEL,
     VIRTIO_MMIO_DEVICE_ID,
     VIRTIO_MMIO_DRIVER_FEATURES,
+    VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+    VIRTIO_MMIO_GUEST_PAGE_SIZE,
     VIRTIO_MMIO_INT_VRING,
     VIRTIO_MMIO_INTERRUPT_ACK,
     VIRTIO_MMIO_INTERRUPT_STATUS,
     VIRTIO_MMIO_MAGIC_VALUE,
+    VIRTIO_MMIO_QUEUE_ALIGN,
     VIRTIO_MMIO_QUEUE_AVAIL_LOW,
     VIRTIO_MMIO_QUEUE_DESC_LOW,
     VIRTIO_MMIO_QUEUE_NOTIFY,
     VIRTIO_MMIO_QUEUE_NUM,
     VIRTIO_MMIO_QUEUE_NUM_MAX,
+    VIRTIO_MMIO_QUEUE_PFN,
     VIRTIO_MMIO_QUEUE_READY,
     VIRTIO_MMIO_QUEUE_RESET,
     VIRTIO_MMIO_QUEUE_SEL,
@@ -30,14 +37,28 @@ from hv.conformance.driver import F_VERSION_1, S_DRIVER, S_FEATURES_OK, Driver
 from hv.conformance.dut import DEVICES
 from hv.conformance.marks import clauses
 
-STATES = ("reset", "acknowledged", "driver", "features agreed", "queues ready", "live", "failed")
+STATES = (
+    "reset",
+    "acknowledged",
+    "driver",
+    "features agreed",
+    "queues ready",
+    "live",
+    "suspended",
+    "failed",
+    "in need of a reset",
+)
 VALUES = (0, 1, 3, 0x8000, 0xFFFF_FFFF)
 IDENTITY = (VIRTIO_MMIO_MAGIC_VALUE, VIRTIO_MMIO_VERSION, VIRTIO_MMIO_DEVICE_ID)
 WRITTEN = (
     VIRTIO_MMIO_DEVICE_FEATURES_SEL,
     VIRTIO_MMIO_DRIVER_FEATURES,
+    VIRTIO_MMIO_DRIVER_FEATURES_SEL,
+    VIRTIO_MMIO_GUEST_PAGE_SIZE,
     VIRTIO_MMIO_QUEUE_SEL,
     VIRTIO_MMIO_QUEUE_NUM,
+    VIRTIO_MMIO_QUEUE_ALIGN,
+    VIRTIO_MMIO_QUEUE_PFN,
     VIRTIO_MMIO_QUEUE_READY,
     VIRTIO_MMIO_QUEUE_NOTIFY,
     VIRTIO_MMIO_INTERRUPT_ACK,
@@ -46,8 +67,10 @@ WRITTEN = (
     VIRTIO_MMIO_QUEUE_USED_LOW,
     VIRTIO_MMIO_QUEUE_RESET,
     VIRTIO_MMIO_STATUS,
+    VIRTIO_MMIO_CONFIG,
+    VIRTIO_MMIO_CONFIG + 4,
 )
-"""Registers that a driver writes, each of which is written in every state."""
+"""Registers that a driver writes on either interface, each of which is written in every state."""
 
 
 def bring_to(driver: Driver, state: str) -> None:
@@ -59,14 +82,19 @@ def bring_to(driver: Driver, state: str) -> None:
     if step >= 2:
         driver.status = S_DRIVER
     if step >= 3:
-        driver.accept(0 if driver.legacy else F_VERSION_1)
+        driver.accept(0 if driver.legacy else F_VERSION_1 | driver.offered() & 1 << VIRTIO_F_SUSPEND)
         driver.status = S_DRIVER if driver.legacy else S_FEATURES_OK
     if step >= 4:
         driver.set_up_queues()
     if step >= 5:
         driver.status = driver.working
-    if step >= 6:
+    if state == "suspended":
+        driver.status = driver.status | VIRTIO_CONFIG_S_SUSPEND
+    if state == "failed":
         driver.status = driver.status | VIRTIO_CONFIG_S_FAILED
+    if state == "in need of a reset":
+        driver.rings[0].set_avail_idx(0x8000)
+        driver.notify(0)
 
 
 @clauses("C031", "C020", interface="both")
