@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from bench.contest import HERE, QEMU, AtLeast, Contest, Figures, Quantity, with_qemu
+from bench.peers import balloon_rates
 from hv import board
 from hv.images import FIRMWARE, GUEST
 from tests.harness.guest import booted, config
@@ -17,10 +18,6 @@ from tests.harness.qemu import Qemu
 RAM_MIB = 512
 TOUCH_PAGES = 100_000
 BALLOON_PAGES = 65_536
-
-POLL_S = 0.001
-"""How often QEMU is asked for `actual`. It tells by itself only once a second, and asking it without a pause
-makes its guest two to three times slower."""
 
 INFLATE = "inflate, pages with contents"
 DEFLATE = "deflate"
@@ -54,18 +51,11 @@ def _here() -> Figures:
 
 
 def _on_qemu() -> Figures:
-    figures = {}
     with Qemu(FIRMWARE, GUEST, RAM_MIB * board.MIB) as qemu:
         qemu.console.wait_for_prompt()
         qemu.console.shell(f"touch {TOUCH_PAGES}")
         qemu.console.shell("release")
-        for name, target in _TARGETS.items():
-            start = time.perf_counter()
-            qemu.set_balloon(target)
-            while qemu.query_balloon() != target:
-                time.sleep(POLL_S)
-            figures[name] = BALLOON_PAGES / (time.perf_counter() - start)
-    return figures
+        return balloon_rates(qemu, _TARGETS, BALLOON_PAGES)
 
 
 _TARGETS = {INFLATE: BALLOON_PAGES, DEFLATE: 0, INFLATE_AGAIN: BALLOON_PAGES}

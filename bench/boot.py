@@ -1,12 +1,10 @@
 """From power-on to the guest's prompt: the same firmware and guest here and on QEMU."""
 
-import subprocess
-import sys
 import time
-from io import BufferedReader
 from pathlib import Path
 
 from bench.contest import HERE, QEMU, AtLeast, Contest, Figures, Quantity, with_qemu
+from bench.peers import seconds_to_prompt
 from hv import board
 from hv.images import FIRMWARE, GUEST
 from hv.machine import Machine
@@ -32,7 +30,7 @@ def contest(_scratch: Path) -> Contest:
             Quantity(FROM_MACHINE, "ms", floor=AtLeast(1)),
             Quantity(FROM_PROCESS, "ms"),
         ),
-        contestants={HERE: lambda: _here() | _here_from_process(), QEMU: with_qemu(_on_qemu)},
+        contestants={HERE: _here, QEMU: with_qemu(_on_qemu)},
         rounds=11,
     )
 
@@ -43,23 +41,12 @@ def _here() -> dict[str, float]:
         made = time.perf_counter()
         Guest(machine).boot()
         prompt = time.perf_counter()
-    return {FROM_INSTRUCTION: 1e3 * (prompt - made), FROM_MACHINE: 1e3 * (prompt - start)}
-
-
-def _here_from_process() -> dict[str, float]:
-    start = time.perf_counter()
-    command = [str(Path(sys.executable).with_name("thawvisor")), "run", "-m", f"{RAM_MIB}M"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert isinstance(process.stdout, BufferedReader)
-        printed = b""
-        while _PROMPT not in printed:
-            piece = process.stdout.read1()
-            if not piece:
-                raise RuntimeError(f"`thawvisor run` ended before its prompt: {printed!r}")
-            printed += piece
-        prompt = time.perf_counter()
-        process.kill()
-    return {FROM_PROCESS: 1e3 * (prompt - start)}
+    process = seconds_to_prompt(_PROMPT, "-m", f"{RAM_MIB}M")
+    return {
+        FROM_INSTRUCTION: 1e3 * (prompt - made),
+        FROM_MACHINE: 1e3 * (prompt - start),
+        FROM_PROCESS: 1e3 * process,
+    }
 
 
 def _on_qemu() -> Figures:

@@ -1,12 +1,10 @@
 """Debian's Linux: from power-on to its shell, and its balloon driver, the same images here and on QEMU."""
 
-import subprocess
-import sys
 import time
-from io import BufferedReader
 from pathlib import Path
 
 from bench.contest import HERE, QEMU, AtLeast, Contest, Figures, Quantity, with_qemu
+from bench.peers import balloon_rates, seconds_to_prompt
 from hv import board
 from hv.config import MachineConfig
 from hv.images import FIRMWARE
@@ -17,7 +15,6 @@ from tests.harness.qemu import Qemu
 
 RAM_MIB = 512
 BALLOON_PAGES = 65536
-POLL_S = 0.001
 
 ICOUNT = "QEMU -icount shift=0"
 FROM_MACHINE = "making the machine, to shell"
@@ -44,7 +41,7 @@ def contest(_scratch: Path) -> Contest:
             Quantity(DEFLATE, "pages/s", more_is_better=True, floor=AtLeast(1)),
         ),
         contestants={
-            HERE: lambda: _here(kit) | _here_from_process(kit),
+            HERE: lambda: _here(kit) | {FROM_PROCESS: _from_process(kit)},
             QEMU: with_qemu(lambda: _on_qemu(kit, None)),
             ICOUNT: with_qemu(lambda: _on_qemu(kit, "shift=0")),
         },
@@ -71,21 +68,9 @@ def _here(kit: Kit) -> dict[str, float]:
     return figures
 
 
-def _here_from_process(kit: Kit) -> dict[str, float]:
-    start = time.perf_counter()
-    command = [str(Path(sys.executable).with_name("thawvisor")), "run", "-m", f"{RAM_MIB}M"]
-    command += ["-kernel", str(kit.kernel), "-initrd", str(kit.initrd)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert isinstance(process.stdout, BufferedReader)
-        printed = b""
-        while _PROMPT.encode() not in printed:
-            piece = process.stdout.read1()
-            if not piece:
-                raise RuntimeError(f"`thawvisor run` ended before the shell: {printed[-500:]!r}")
-            printed += piece
-        shell = time.perf_counter()
-        process.kill()
-    return {FROM_PROCESS: shell - start}
+def _from_process(kit: Kit) -> float:
+    options = ("-m", f"{RAM_MIB}M", "-kernel", kit.kernel, "-initrd", kit.initrd)
+    return seconds_to_prompt(_PROMPT.encode(), *options)
 
 
 def _on_qemu(kit: Kit, icount: str | None) -> Figures:
@@ -93,10 +78,4 @@ def _on_qemu(kit: Kit, icount: str | None) -> Figures:
     with Qemu(FIRMWARE, kit.kernel, RAM_MIB * board.MIB, initrd=kit.initrd, icount=icount) as qemu:
         qemu.console.expect(_PROMPT)
         figures = dict.fromkeys((FROM_MACHINE, FROM_PROCESS), time.perf_counter() - start)
-        for name, target in _TARGETS.items():
-            start = time.perf_counter()
-            qemu.set_balloon(target)
-            while qemu.query_balloon() != target:
-                time.sleep(POLL_S)
-            figures[name] = BALLOON_PAGES / (time.perf_counter() - start)
-    return figures
+        return figures | balloon_rates(qemu, _TARGETS, BALLOON_PAGES)
