@@ -23,9 +23,6 @@ INTERFACES = ("modern", "legacy")
 CAPACITY = 256
 """Sectors of 512 bytes of a block device under test; all of them read zero when it is new."""
 
-TARGET_MAX = RAM_SIZE // 4096
-"""The largest balloon that a test asks for, in pages of 4 KiB."""
-
 
 class NotOfferedError(Exception):
     """The device under test does not offer what a test is about: a feature, or a word of its host."""

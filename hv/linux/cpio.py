@@ -14,12 +14,12 @@ _TRAILER = "TRAILER!!!"
 
 
 class Entry(NamedTuple):
-    """A file, a directory, a device or a link.
+    """A file, a directory or a device.
 
     Attributes:
         path: without a leading slash.
         mode: type and permissions, as in `stat`.
-        data: contents of a file, target of a symbolic link.
+        data: contents of a file.
         device: major and minor number of a device.
     """
 
@@ -37,11 +37,6 @@ def file(path: str, data: bytes, *, executable: bool = False) -> Entry:
 def directory(path: str) -> Entry:
     """Return a directory; it goes before what is in it."""
     return Entry(path, stat.S_IFDIR | 0o755)
-
-
-def link(path: str, target: str) -> Entry:
-    """Return a symbolic link."""
-    return Entry(path, stat.S_IFLNK | 0o777, target.encode())
 
 
 def character_device(path: str, major: int, minor: int) -> Entry:

@@ -75,10 +75,6 @@ class Area:
         """Note that it is not owed any more."""
         self._debts.pop((clause, key), None)
 
-    def owes(self, clause: str, key: int = 0) -> bool:
-        """Whether the driver owes something."""
-        return (clause, key) in self._debts
-
     def settle(self) -> None:
         """Judge what is overdue."""
         for (clause, key), debt in list(self._debts.items()):

@@ -54,14 +54,12 @@ class Qemu(QemuProcess):
         if balloon:
             device = "virtio-balloon-device,id=balloon0,bus=virtio-mmio-bus.1"
             arguments += ["-object", "iothread,id=io", "-device", device + balloon_options]
-        if legacy:
-            arguments += ["-global", "virtio-mmio.force-legacy=true"]
         if icount is not None:
             arguments += ["-icount", icount]
         if paused:
             arguments.append("-S")
         self.ram = ram
-        super().__init__(arguments, ["serial"])
+        super().__init__(arguments, ["serial"], legacy)
         self.console = SerialConsole(self.sockets["serial"])
 
     def wait_exit(self, within: float = 30) -> int:

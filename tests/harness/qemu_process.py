@@ -19,6 +19,6 @@ def find_qemu() -> str:
 class QemuProcess(process.QemuProcess):
     """A running QEMU; see `hv.qemu.process`."""
 
-    def __init__(self, arguments: Sequence[str], sockets: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], sockets: Sequence[str], legacy: bool = False) -> None:
         find_qemu()
-        super().__init__(arguments, sockets)
+        super().__init__(arguments, sockets, legacy)
