@@ -1,6 +1,10 @@
 """Reserved Feature Bits: order, platforms, and the two bits that only legacy devices have."""
 
+import struct
+
 from devices.virtio.constants import (
+    VIRTIO_BLK_S_OK,
+    VIRTIO_BLK_T_IN,
     VIRTIO_F_ANY_LAYOUT,
     VIRTIO_F_IN_ORDER,
     VIRTIO_F_NOTIFY_ON_EMPTY,
@@ -10,8 +14,11 @@ from devices.virtio.constants import (
 )
 from hv.conformance.driver import Driver
 from hv.conformance.marks import clauses
+from hv.conformance.ring import Buffer
 
 ACCESS_PLATFORM = 33
+PAGE_SIZE = 4096
+OLD = b"\xaa"
 
 
 @clauses("C102")
@@ -20,6 +27,19 @@ def test_no_platform_translation_is_asked_for(driver: Driver) -> None:
     assert not driver.offered() >> ACCESS_PLATFORM & 1
     driver.start()
     assert driver.serves()
+
+
+@clauses("C102", device="block")
+def test_a_disk_writes_where_the_descriptors_say(driver: Driver) -> None:
+    """A sector that is read comes to the physical address of its buffer, and nothing around it changes."""
+    driver.start()
+    around = driver.put(OLD * 3 * PAGE_SIZE)
+    sector = around + PAGE_SIZE
+    header = driver.put(struct.pack("<IIQ", VIRTIO_BLK_T_IN, 0, 0))
+    driver.submit(0, [Buffer(header, 16), Buffer(sector, 512, True), Buffer(sector + 512, 1, True)])
+    written = bytes(512) + bytes([VIRTIO_BLK_S_OK])
+    expected = OLD * PAGE_SIZE + written + OLD * (2 * PAGE_SIZE - len(written))
+    assert driver.dut.read_memory(around, 3 * PAGE_SIZE) == expected
 
 
 @clauses("C104")

@@ -190,6 +190,14 @@ LIFE = (
         "",
     ),
     Mutant(
+        "translated-unsaid",
+        "C102",
+        "addresses in descriptors are translated, and ACCESS_PLATFORM is not offered",
+        "queue",
+        "        self._ring[kernels.RAM_BASE] = memory.base\n",
+        "        self._ring[kernels.RAM_BASE] = memory.base - 4096\n",
+    ),
+    Mutant(
         "sr-iov",
         "C107",
         "SR_IOV is offered over MMIO",

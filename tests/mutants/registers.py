@@ -119,6 +119,16 @@ REGISTERS = (
         "        if queue and value == 2 and self._negotiated(self._status) and self._has",
     ),
     Mutant(
+        "queue-reset-over-too-early",
+        "C186",
+        "QueueReset reads 0 while the queue is still there, until the device works next",
+        "mmio",
+        "            self._take_away_selected()\n"
+        "            self._queues[self._queue_sel] = QueueAddresses(queue.max_size)\n",
+        "            index, fresh = self._queue_sel, QueueAddresses(queue.max_size)\n"
+        "            self.service = lambda: self._queues.__setitem__(index, fresh)\n",
+    ),
+    Mutant(
         "queue-reset-endless",
         "C187",
         "QueueReset reads 1 when the reset is over",
