@@ -1,11 +1,13 @@
 """Free Page Hinting: rounds that the host begins, and which pages it may leave out of a copy."""
 
 import struct
+from itertools import pairwise
 
 from devices.virtio.constants import (
     VIRTIO_BALLOON_CMD_ID_DONE,
     VIRTIO_BALLOON_CMD_ID_STOP,
     VIRTIO_BALLOON_F_FREE_PAGE_HINT,
+    VIRTIO_MMIO_CONFIG_GENERATION,
     VIRTIO_MMIO_INT_CONFIG,
 )
 from hv.conformance.driver import Driver
@@ -101,6 +103,29 @@ def test_pages_of_another_round_are_ignored(driver: Driver) -> None:
     pages = (early, stale, good, late)
     assert [driver.dut.hinted(page) for page in pages] == [False, False, True, False]
     assert [driver.dut.read_memory(page, PAGE_SIZE) for page in (early, stale, late)] == [OLD] * 3
+
+
+@clauses("C272", device="balloon", interface="both")
+def test_pages_after_stop_are_ignored(driver: Driver) -> None:
+    """A page that is named after the driver said STOP is under no command ID."""
+    page = driver.put(OLD)
+    started(driver).dut.start_hinting()
+    say(driver, driver.config(CMD_ID))
+    say(driver, VIRTIO_BALLOON_CMD_ID_STOP)
+    hint(driver, page)
+    assert not driver.dut.hinted(page)
+    assert driver.dut.read_memory(page, PAGE_SIZE) == OLD
+
+
+@clauses("C181", device="balloon")
+def test_the_generation_changes_with_the_command_id(driver: Driver) -> None:
+    """ConfigGeneration is another after each command ID, STOP and DONE."""
+    host = started(driver).dut
+    seen = [driver.read(VIRTIO_MMIO_CONFIG_GENERATION)]
+    for change in (host.start_hinting, host.stop_hinting, host.start_hinting, host.finish_hinting):
+        change()
+        seen.append(driver.read(VIRTIO_MMIO_CONFIG_GENERATION))
+    assert all(before != after for before, after in pairwise(seen)), f"generations {seen}"
 
 
 @clauses("C273", device="balloon", interface="both")

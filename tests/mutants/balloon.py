@@ -100,12 +100,28 @@ BALLOON = (
         "                if True:\n",
     ),
     Mutant(
+        "first-statistics-of-all",
+        "C259",
+        "the first buffer of a legacy driver counts if there was a driver before",
+        "balloon.stats",
+        "        self._primed = self._wanted = False\n\n    def save",
+        "        self._wanted = False\n\n    def save",
+    ),
+    Mutant(
         "stop-unsaid",
         "C270",
         "the command ID stays when the host breaks a round off",
         "balloon.hint",
         "        if self.state in _LIVE:\n            self.state = HintState.STOPPED\n",
         "        return\n",
+    ),
+    Mutant(
+        "round-outlives-its-driver",
+        "C270",
+        "a reset leaves a round of hinting on",
+        "balloon.hint",
+        "        self._forget()\n        self.state = HintState.STOPPED\n",
+        "        self._forget()\n",
     ),
     Mutant(
         "one-command-id",
@@ -130,6 +146,14 @@ BALLOON = (
         "balloon.hint",
         "_Command.OURS if number == self.cmd_id else _Command.OTHER",
         "_Command.OURS",
+    ),
+    Mutant(
+        "pages-after-stop",
+        "C272",
+        "pages count after the driver has said STOP",
+        "balloon.hint",
+        "    (HintState.RUNNING, _Command.STOP): HintState.COMPLETE,\n",
+        "",
     ),
     Mutant(
         "hint-outlives-a-write",

@@ -174,6 +174,14 @@ LIFE = (
         '        return self.device.config() if self._negotiated(self._status) else b""\n',
     ),
     Mutant(
+        "config-in-words",
+        "C041",
+        "the configuration space is read from the word on in which an access begins",
+        "transport",
+        "self._config()[at : at + size]",
+        "self._config()[at & ~3 : (at & ~3) + size]",
+    ),
+    Mutant(
         "blk-size-hidden",
         "C042",
         "blk_size, which an offered feature brings, reads zero before DRIVER_OK",

@@ -45,6 +45,14 @@ REGISTERS = (
         "        self._irq.set_level(value & 1 != 0)\n",
     ),
     Mutant(
+        "change-unsaid",
+        "C177",
+        "a configuration change is no event",
+        "transport",
+        "            self._interrupt.add(VIRTIO_MMIO_INT_CONFIG)\n",
+        "            pass\n",
+    ),
+    Mutant(
         "both-bits",
         "C178",
         "a configuration change sets both bits of InterruptStatus",
@@ -84,6 +92,14 @@ REGISTERS = (
         "device",
         "(self.config_generation + 1) & 0xFFFF_FFFF",
         "self.config_generation & 0xFFFF_FFFF",
+    ),
+    Mutant(
+        "generation-of-the-target",
+        "C181",
+        "ConfigGeneration does not count a new command ID",
+        "balloon.device",
+        "        if self._hint.cmd_id != before:\n            self._config_changed()\n",
+        "        if self._hint.cmd_id != before:\n            self._carrier.config_changed()\n",
     ),
     Mutant(
         "ready-for-ever",

@@ -180,6 +180,14 @@ RINGS = (
         "",
     ),
     Mutant(
+        "one-byte-too-many",
+        "C152",
+        "the used length of a disk is one byte too many",
+        "block",
+        "        return done + 1 if done == _length(room) else done\n",
+        "        return done + 2 if done == _length(room) else done\n",
+    ),
+    Mutant(
         "odd-used-flags",
         "C163",
         "the flags of the used ring have bit 1 set",
@@ -202,6 +210,14 @@ RINGS = (
         "kernels",
         "+ _USED_BYTES * size, position)\n",
         "+ _USED_BYTES * size, position + 1)\n",
+    ),
+    Mutant(
+        "last-entry-skipped",
+        "C170",
+        "the last entry of the available ring is never looked at",
+        "kernels",
+        "        head = _load16(ram, avail + _RING_HEADER + 2 * (position & (size - 1)))\n",
+        "        head = _load16(ram, avail + _RING_HEADER + 2 * (position % (size - 1)))\n",
     ),
     Mutant(
         "spurious-is-fatal",
