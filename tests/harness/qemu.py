@@ -1,6 +1,7 @@
 """QEMU as a peer: the same firmware and guest on someone else's machine."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from hv import board
@@ -23,6 +24,7 @@ class Qemu(QemuProcess):
         legacy: whether the slots have the legacy interface.
         icount: value of `-icount`, for runs in virtual time; None runs in real time.
         paused: stand still until QMP's `cont`.
+        arguments: more of its command line.
 
     Attributes:
         console: the serial line.
@@ -42,8 +44,17 @@ class Qemu(QemuProcess):
         legacy: bool = False,
         icount: str | None = None,
         paused: bool = False,
+        arguments: Sequence[str] = (),
     ) -> None:
-        arguments = ["-bios", str(firmware), "-m", f"{ram // board.MIB}M", "-serial", "chardev:serial"]
+        arguments = [
+            *arguments,
+            "-bios",
+            str(firmware),
+            "-m",
+            f"{ram // board.MIB}M",
+            "-serial",
+            "chardev:serial",
+        ]
         if guest is not None:
             arguments += ["-kernel", str(guest), "-append", append]
         if initrd is not None:
