@@ -252,6 +252,18 @@ def minds_the_event_and_no_flag(b: Bench) -> None:
     b.send(0, *_request(b))
 
 
+@keeps(make=disk)
+def owes_nothing_for_a_wish_of_later(b: Bench) -> None:
+    b.up(_EVENT)
+    avail_event = b.rings[0].used + 4 + 8 * b.rings[0].size
+    b.slot.memory.write(avail_event, b"\7\0")
+    b.add(0, *_request(b))
+    b.r(VIRTIO_MMIO_STATUS)
+    b.slot.memory.write(avail_event, b"\0\0")
+    b.r(VIRTIO_MMIO_STATUS)
+    b.wait(_LATE)
+
+
 @breaks("C160", "C161", make=disk)
 def believes_a_flag_with_events(b: Bench) -> None:
     b.up(_EVENT)
