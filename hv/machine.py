@@ -161,6 +161,8 @@ class Machine:
                 stop = HartStop.BUDGET
             for timed in self._timed:
                 timed.advance(self.now_ns)
+            if self.monitor is not None:
+                self.monitor.look()
             for transport in self._wiring.transports:
                 transport.service()
             if self.monitor is not None:

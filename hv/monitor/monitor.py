@@ -46,7 +46,11 @@ class Monitor:
         return self._book.verdicts
 
     def look(self) -> None:
-        """Take note of what the devices have given back; to be called when they have worked."""
+        """Take note of what is in the rings.
+
+        To be called before the devices work, who then change what they wish to be told of, and when they have
+        worked, for what they have given back.
+        """
         for observer in self._observers.values():
             observer.look()
 

@@ -246,6 +246,7 @@ class Bench:
 
     def serve(self) -> None:
         """Let the device work."""
+        self.monitor.look()
         self.slot.mmio.service()
         self.monitor.look()
 

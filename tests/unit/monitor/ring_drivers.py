@@ -2,6 +2,7 @@
 
 from devices.virtio.backends import MemoryBackend
 from devices.virtio.block import Block
+from devices.virtio.console import VirtioConsole
 from devices.virtio.constants import (
     VIRTIO_F_IN_ORDER,
     VIRTIO_MMIO_QUEUE_NOTIFY,
@@ -21,6 +22,11 @@ _AVAIL_FLAGS_ONE = 1
 def disk() -> Bench:
     """A disk."""
     return Bench(Block(MemoryBackend(bytearray(1 << 20)), "disk"))
+
+
+def console() -> Bench:
+    """A console, which leaves buffers in its ring until there is something to put into them."""
+    return Bench(VirtioConsole(lambda _byte: None))
 
 
 def _request(b: Bench, length: int = 512) -> tuple[Buffer, Buffer, Buffer]:
@@ -261,6 +267,18 @@ def owes_nothing_for_a_wish_of_later(b: Bench) -> None:
     b.r(VIRTIO_MMIO_STATUS)
     b.slot.memory.write(avail_event, b"\0\0")
     b.r(VIRTIO_MMIO_STATUS)
+    b.wait(_LATE)
+
+
+@keeps("C161", make=console)
+def adds_more_than_the_device_has_use_for(b: Bench) -> None:
+    b.up(_EVENT)
+    b.send(0, Buffer(b.take(8), 8, True))
+    for _ in range(3):  # the device still wants to be told of the first, as it has not taken it
+        b.add(0, Buffer(b.take(8), 8, True))
+    assert isinstance(b.device, VirtioConsole)
+    b.device.receive(b"!")  # now it wishes to be told of the second, which the driver has added long ago
+    b.serve()
     b.wait(_LATE)
 
 
