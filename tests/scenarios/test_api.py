@@ -224,3 +224,12 @@ def test_the_list_has_every_scenario() -> None:
     listed = _thawvisor("list").stdout
     for name, scenario in library().items():
         assert any(line.startswith(name) and scenario.promise in line for line in listed.splitlines())
+
+
+def test_a_guest_that_is_not_there_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a kit nothing is run, and what to do is said."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    result = _thawvisor("run", "host-forgets", "--guest", "linux")
+    assert result.returncode == 2
+    assert "thawvisor linux fetch" in result.stderr
+    assert result.stderr.count("\n") == 1

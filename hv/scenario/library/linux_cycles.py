@@ -1,7 +1,7 @@
 """Many hibernations of one Linux."""
 
 from hv import board
-from hv.scenario import World, scenario
+from hv.scenario import LinuxGuest, World, scenario
 
 CYCLES = 10
 MOST_MIB = 2048
@@ -9,6 +9,8 @@ MOST_MIB = 2048
 
 @scenario(
     guests=("linux",),
+    eras=LinuxGuest.eras,
+    carriers=LinuxGuest.carriers,
     campaign=True,
     options={"cycles": f"how many, {CYCLES} unless said", "ram": "MiB of RAM, 512 unless said"},
 )

@@ -3,13 +3,13 @@
 import errno
 
 from hv import board
-from hv.scenario import World, scenario
+from hv.scenario import LinuxGuest, World, scenario
 
 RAM = 256 * board.MIB
 TARGET = RAM // board.PAGE_SIZE // 2
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_image_memory_short(world: World) -> None:
     """Image memory is allocated before the balloon deflates: half of 256 MiB ballooned is too tight.
 

@@ -1,11 +1,11 @@
 """A balloon driver that the boot kernel never loads."""
 
-from hv.scenario import World, scenario
+from hv.scenario import LinuxGuest, World, scenario
 
 TARGET = 16384
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_late_driver(world: World) -> None:
     """The driver is loaded late, and not at all before the resume: the image's driver finds its device."""
     world.append = "modprobe.blacklist=virtio_balloon"

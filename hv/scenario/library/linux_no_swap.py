@@ -2,12 +2,12 @@
 
 import errno
 
-from hv.scenario import World, scenario
+from hv.scenario import LinuxGuest, World, scenario
 
 TARGET = 65536
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_no_swap(world: World) -> None:
     """Half of RAM ballooned and no swap: what a hibernation that fails costs guest and host today.
 

@@ -1,13 +1,13 @@
 """Linux's page poison and free page reporting, over a hibernation."""
 
-from hv.scenario import SECOND, World, scenario
+from hv.scenario import SECOND, LinuxGuest, World, scenario
 
 TOUCHED, TARGET = 16384, 8192
 QUIET = 20 * SECOND
 POISON = 0xAAAA_AAAA
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_page_poison(world: World) -> None:
     """Confirmed: restore does not write `poison_val` again, and a resumed Linux finds its poison gone.
 

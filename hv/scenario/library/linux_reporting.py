@@ -2,7 +2,7 @@
 
 import errno
 
-from hv.scenario import MS, SECOND, World, scenario
+from hv.scenario import MS, SECOND, LinuxGuest, World, scenario
 
 FREED, TARGET = 16384, 8192
 DELAY = 2 * SECOND
@@ -11,7 +11,7 @@ SLOW = 25 * SECOND
 """Longer than Linux waits for what is to be frozen, which is 20 s (`freeze_timeout_msecs`)."""
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_reporting_in_flight(world: World) -> None:
     """Refuted: no report goes to a queue that freeze has deleted, since reporting's work is freezable.
 

@@ -1,12 +1,12 @@
 """A host that does not answer when Linux freezes."""
 
-from hv.scenario import SECOND, World, scenario
+from hv.scenario import SECOND, LinuxGuest, World, scenario
 
 TARGET = 16384
 SILENCE = 300 * SECOND
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_silent_balloon(world: World) -> None:
     """Confirmed: `tell_host` waits for a silent device at freeze, with all tasks frozen, and has no limit.
 

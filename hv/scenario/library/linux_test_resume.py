@@ -1,11 +1,11 @@
 """Linux's own rehearsal of a hibernation."""
 
-from hv.scenario import World, scenario
+from hv.scenario import LinuxGuest, World, scenario
 
 TARGET = 16384
 
 
-@scenario(guests=("linux",))
+@scenario(guests=("linux",), eras=LinuxGuest.eras, carriers=LinuxGuest.carriers)
 def linux_test_resume(world: World) -> None:
     """`test_resume` writes the image and loads it at once, in one machine: three freezes, nothing is lost."""
     run = world.start(touch=1000, target=TARGET)

@@ -47,7 +47,7 @@ def target_changes_after_freeze(world: World) -> None:
 @scenario(carriers=CARRIERS, guests=GUESTS)
 def target_changes_in_thaw(world: World) -> None:
     """The target grows while the image is being written, with the devices thawed and the threads not."""
-    _change_at(world, "Saving image data pages", OTHER)
+    _change_at(world, "(?i)saving image data", OTHER)
 
 
 @scenario(carriers=CARRIERS, guests=GUESTS)
