@@ -32,7 +32,8 @@ def queues_come_and_go(world: World) -> None:
     run.balance("thawed")
     run.enable_swap()
     run.hibernate()
-    world.figure("queues_at_power_off", run.balloon_queues(), expected=0)
+    # The guest's own business: the toy kernel freezes again before it is off, Linux's `shutdown` does not.
+    world.figure("queues_at_power_off", run.balloon_queues())
 
     woken = world.next()
     world.figure("queues_after_restore", woken.balloon_queues(), expected=at_work)
