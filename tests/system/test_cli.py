@@ -350,7 +350,11 @@ runpy.run_path({str(SCRIPT)!r}, run_name="__main__")
 
 @pytest.mark.parametrize(
     ("line", "completed"),
-    [("tha", {"thaw"}), ("run --ball", {"--balloon", "--balloon-slot"}), ("dtb dump -k", {"-kernel"})],
+    [
+        ("tha", {"thaw"}),
+        ("run --balloon-s", {"--balloon-slot", "--balloon-stats-interval"}),
+        ("dtb dump -k", {"-kernel"}),
+    ],
 )
 def test_completion(run: Run, monkeypatch: pytest.MonkeyPatch, line: str, completed: set[str]) -> None:
     """The shell's completion knows verbs and options."""
