@@ -10,8 +10,6 @@ from hypothesis import strategies as st
 from hv.cli import terminal
 from hv.console import LINE_MAX, Console, Line
 
-NOTHING_WAITS = 0.0
-
 
 class Bench:
     """A console on a clock that ticks with every byte."""
@@ -116,9 +114,9 @@ def test_keys_pass_as_they_are(parts: list[bytes]) -> None:
             typed = bytearray()
             for part in parts:
                 typist.write(part + b"\x01")
-                typed += keyboard.read(NOTHING_WAITS)
+                typed += keyboard.take()
                 typist.write(b"\x01")
-                typed += keyboard.read(NOTHING_WAITS)
+                typed += keyboard.take()
             assert typed == b"".join(part + b"\x01" for part in parts)
             assert (keyboard.leaving, keyboard.closed) == (False, False)
 
@@ -128,10 +126,10 @@ def test_leaving(keys: int, last: bytes) -> None:
     """Ctrl-A X leaves; what was typed before it is still the guest's."""
     with terminal.keyboard() as keyboard:
         os.write(keys, b"mem\x01")
-        assert keyboard.read(NOTHING_WAITS) == b"mem"
+        assert keyboard.take() == b"mem"
         assert not keyboard.leaving
         os.write(keys, last)
-        assert keyboard.read(NOTHING_WAITS) == b""
+        assert keyboard.take() == b""
         assert keyboard.leaving
 
 
@@ -142,8 +140,8 @@ def test_the_end_of_input(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal.keyboard() as keyboard, os.fdopen(reader, "rb"):
         os.write(writer, b"last")
         os.close(writer)
-        assert keyboard.read(None) == b"last"
+        assert keyboard.take() == b"last"
         assert not keyboard.closed
-        assert keyboard.read(None) == b""
+        assert keyboard.take() == b""
         assert keyboard.closed
-        assert keyboard.read(NOTHING_WAITS) == b""
+        assert not keyboard.readers
