@@ -111,6 +111,7 @@ def test_silent_for_a_while(target: int) -> None:
         assert balloon_of(guest).anomalies.double_inflates == balloon_of(guest).anomalies.stray_deflates == 0
 
 
+@pytest.mark.campaign
 @pytest.mark.parametrize("kind", [Balloon, Block])
 def test_a_reset_that_does_not_end(
     kind: type[VirtioDevice], disk: Path, monkeypatch: pytest.MonkeyPatch
