@@ -22,7 +22,7 @@ def check(data: bytes) -> None:
         if saved:
             _, other = _run(data, save=False)
             for name, value in end.items():
-                assert value == other[name], f"restored, {name} is {value!r:.2000}, not {other[name]!r:.2000}"
+                assert value == other[name], f"restored, {name} is {value}, not {other[name]}"
 
 
 def _run(data: bytes, save: bool) -> tuple[bool, dict[str, object]]:
