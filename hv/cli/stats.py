@@ -12,7 +12,7 @@ from hv.cli.options import FILE
 from hv.qemu.qmp import Qmp
 from hv.qmp.qom import BALLOON_PATH, STAT_NAMES, UNSET
 
-PATIENCE_S = 5.0
+PATIENCE_S = 10.0
 """Seconds in which a driver that has statistics gives them."""
 
 _BYTES = {"free_memory", "total_memory", "available_memory", "disk_caches", "swap_in", "swap_out"}

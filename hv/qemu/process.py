@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from hv.errors import HostError
-from hv.qemu.qmp import Qmp
+from hv.qemu.qmp import PATIENCE_S, Qmp
 
 BINARY = "qemu-system-riscv64"
 
@@ -86,6 +86,6 @@ class QemuProcess:
         self.qmp.execute("system_reset")
         self.qmp.wait_event("RESET")
 
-    def wait_exit(self, within: float = 30) -> int:
+    def wait_exit(self) -> int:
         """Wait until QEMU ends by itself; return its exit status. Raises subprocess.TimeoutExpired."""
-        return self._process.wait(within)
+        return self._process.wait(PATIENCE_S)

@@ -7,8 +7,8 @@ from typing import Any, Self
 
 from hv.errors import ConfigError, ThawvisorError
 
-PATIENCE_S = 30.0
-"""Seconds that a server may take for an answer."""
+PATIENCE_S = 120.0
+"""Seconds that a server on a busy host may take for an answer."""
 
 
 class QmpError(ThawvisorError):

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from hv.errors import ThawvisorError
 from hv.qemu.process import QemuProcess
+from hv.qemu.qmp import PATIENCE_S
 
 _PACKET_BYTES = 1024
 """RAM in one packet; QEMU's packets end at 4096 characters."""
@@ -27,7 +28,7 @@ class GdbStub:
     """The memory packets of the remote protocol, over a connected socket."""
 
     def __init__(self, line: socket.socket) -> None:
-        line.settimeout(30)
+        line.settimeout(PATIENCE_S)
         self._line = line
         self._buffer = bytearray()
         if self.packet("Qqemu.PhyMemMode:1") != "OK":

@@ -15,11 +15,10 @@ from fcntl import F_DUPFD_CLOEXEC, fcntl
 from pathlib import Path
 from typing import Any
 
+from tests.harness.patience import PATIENCE_S
+
 CHROMIUM = shutil.which("chromium")
 """The browser, or None where it is not installed."""
-
-PATIENCE_S = 60.0
-"""Seconds until a silent browser counts as hung."""
 
 _FLAGS = (
     "--headless",

@@ -10,6 +10,7 @@ import socket
 import time
 
 from hv.shell import parse_values
+from tests.harness.patience import PATIENCE_S
 
 PROMPT = re.compile(r"(?m)^thaw:(-?\d+)> ")
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -35,7 +36,7 @@ class SerialConsole:
         """Type."""
         self._line.sendall(text.encode())
 
-    def expect(self, pattern: str | re.Pattern[str], within: float = 30) -> re.Match[str]:
+    def expect(self, pattern: str | re.Pattern[str], within: float = PATIENCE_S) -> re.Match[str]:
         """Wait until `pattern` matches what came after the last match, and pass over it.
 
         Args:
@@ -52,36 +53,35 @@ class SerialConsole:
         self._seen = match.end()
         return match
 
-    def shell(self, command: str, status: int = 0, within: float = 30) -> dict[str, int | str]:
+    def shell(self, command: str, status: int = 0) -> dict[str, int | str]:
         """Type a command at the prompt; return its `key value` lines.
 
         Args:
             command: without line end.
             status: what the prompt must show afterwards: 0 or a negative errno.
-            within: seconds.
 
         Raises:
             ConsoleError: no prompt came in time, or it shows another status.
         """
         start = len(self.text)
         self.send(f"{command}\n")
-        self.expect(r"\n", within)  # the echo ends the prompt's line
-        shown = int(self.expect(PROMPT, within)[1])
+        self.expect(r"\n")  # the echo ends the prompt's line
+        shown = int(self.expect(PROMPT)[1])
         answer = self.text[start : self._seen].split("\n")[1:-1]
         if shown != status:
             raise ConsoleError(f"`{command}` ended with {shown}, not {status}: {answer}")
         return parse_values(tuple(answer))
 
-    def wait_for_prompt(self, within: float = 30) -> int:
+    def wait_for_prompt(self) -> int:
         """Wait for the shell's prompt; return the status that it shows. Raises ConsoleError."""
-        return int(self.expect(PROMPT, within)[1])
+        return int(self.expect(PROMPT)[1])
 
-    def wait_closed(self, within: float = 30) -> None:
+    def wait_closed(self) -> None:
         """Take all that comes until the line closes: a full line would stop a machine that still prints.
 
-        Raises ConsoleError when it is still open after `within` seconds.
+        Raises ConsoleError when it stays open.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + PATIENCE_S
         while self._read(deadline, "the end of the line"):
             pass
 

@@ -67,10 +67,10 @@ class QemuGuest(NamedTuple):
 
     def boot(self, qemu: Qemu) -> None:
         """Wait for a fresh boot, and have the shell ready."""
-        qemu.console.expect(self.prompt, within=120)
+        qemu.console.expect(self.prompt)
         if self.greeting:
             qemu.console.send(self.greeting)
-            qemu.console.wait_for_prompt(60)
+            qemu.console.wait_for_prompt()
 
 
 def toy() -> QemuGuest:

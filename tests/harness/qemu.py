@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hv import board
 from tests.harness.console import SerialConsole
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu_process import QemuProcess
 
 
@@ -73,10 +74,10 @@ class Qemu(QemuProcess):
         super().__init__(arguments, ["serial"], legacy)
         self.console = SerialConsole(self.sockets["serial"])
 
-    def wait_exit(self, within: float = 30) -> int:
+    def wait_exit(self) -> int:
         """Wait until QEMU ends by itself, taking what the guest still prints; return its exit status."""
-        self.console.wait_closed(within)
-        return super().wait_exit(within)
+        self.console.wait_closed()
+        return super().wait_exit()
 
     def set_balloon(self, pages: int) -> None:
         """Ask the guest for a balloon of `pages`; QEMU's own figure is the RAM that remains, in bytes."""
@@ -87,13 +88,13 @@ class Qemu(QemuProcess):
         remaining: int = self.qmp.execute("query-balloon")["actual"]
         return (self.ram - remaining) // board.PAGE_SIZE
 
-    def wait_balloon(self, pages: int, within: float = 30) -> None:
+    def wait_balloon(self, pages: int) -> None:
         """Wait until the guest reports `pages` in the balloon. QEMU's own event for it comes once a second.
 
         Raises:
-            TimeoutError: it still reports another number after `within` seconds.
+            TimeoutError: it goes on to report another number.
         """
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + PATIENCE_S
         while (actual := self.query_balloon()) != pages:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"the balloon stays at {actual} pages, not {pages}")

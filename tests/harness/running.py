@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.harness.terminal import PATIENCE_S, SCRIPT
+from tests.harness.patience import PATIENCE_S
+from tests.harness.terminal import SCRIPT
 
 
 class Running:
@@ -24,14 +25,20 @@ class Running:
         with self.console.open("wb") as console:
             self.process = subprocess.Popen(
                 [SCRIPT, "run", "-qmp", f"unix:{self.socket},server=on,wait=off", *arguments],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=console,
                 stderr=subprocess.PIPE,
             )
         self.wait_for(self.socket.exists, "its socket")
 
+    def type(self, line: str) -> None:
+        """Type a line at the guest's shell."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+
     def wait_for_prompt(self) -> None:
-        """Wait until the guest's shell is there."""
+        """Wait until the guest's shell is there, and the last command done."""
         self.wait_for(lambda: self.console.read_text().endswith("thaw:0> "), "the prompt")
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:

@@ -1,5 +1,6 @@
 """The `thawvisor` command as its users start it: the script of this environment, in a process of its own."""
 
+import codecs
 import fcntl
 import os
 import pty
@@ -14,10 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-SCRIPT = Path(sysconfig.get_path("scripts")) / "thawvisor"
+from tests.harness.patience import PATIENCE_S
 
-PATIENCE_S = 30.0
-"""Seconds until a silent command counts as hung."""
+SCRIPT = Path(sysconfig.get_path("scripts")) / "thawvisor"
 
 
 class Done(NamedTuple):
@@ -60,6 +60,7 @@ class Terminal:
     def __init__(self, *arguments: str | Path, command: Path = SCRIPT) -> None:
         self._ours, self._theirs = pty.openpty()
         self._settings = termios.tcgetattr(self._ours)
+        self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self._seen = 0
         self.text = ""
         self.process = subprocess.Popen(
@@ -93,8 +94,12 @@ class Terminal:
         """Wait until the screen, after the last match, shows a regular expression; `^` is a line's start."""
         deadline = time.monotonic() + PATIENCE_S
         while (match := re.compile(pattern, re.MULTILINE).search(self.text, self._seen)) is None:
-            assert not self.quiet_for(deadline - time.monotonic()), f"no {pattern!r} in:\n{self.text}"
-            self.text += os.read(self._ours, 4096).decode().replace("\r", "")
+            ended = self.process.poll() is not None
+            if not self.quiet_for(0 if ended else 1):
+                self.text += self._decode(os.read(self._ours, 4096)).replace("\r", "")
+            else:
+                assert not ended, f"it ended without {pattern!r} in:\n{self.text}"
+                assert time.monotonic() < deadline, f"no {pattern!r} in:\n{self.text}"
         self._seen = match.end()
         return match
 

@@ -14,6 +14,7 @@ from devices.uart import Uart
 from hv import board
 from hv.conformance.ours import Wire
 from hv.qemu.stopped import StoppedQemu
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu_process import find_qemu
 from tests.harness.timer import StoppedTimer
 
@@ -111,8 +112,8 @@ class QemuBoard(StoppedQemu):
                 sent += data
         return sent
 
-    def wait_until(self, address: int, bit: int, within: float = 10) -> None:
+    def wait_until(self, address: int, bit: int) -> None:
         """Load a byte until it has `bit`: input arrives when QEMU's main loop gets to it."""
-        deadline = time.monotonic() + within
+        deadline = time.monotonic() + PATIENCE_S
         while not self.read(address, 1) & bit:
             assert time.monotonic() < deadline, f"{address:#x} does not get {bit:#x}"

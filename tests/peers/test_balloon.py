@@ -10,6 +10,7 @@ import pytest
 from hv import board
 from hv.images import FIRMWARE, GUEST
 from tests.harness.console import ConsoleError
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu import Qemu
 
 pytestmark = pytest.mark.peers
@@ -38,9 +39,9 @@ def statistics(qemu: Qemu) -> dict[str, int]:
     return dict(told["stats"])
 
 
-def wait_for(what: Callable[[], bool], within: float = 30) -> None:
+def wait_for(what: Callable[[], bool]) -> None:
     """Wait until a condition holds."""
-    deadline = time.monotonic() + within
+    deadline = time.monotonic() + PATIENCE_S
     while not what():
         assert time.monotonic() < deadline
         time.sleep(0.02)

@@ -28,12 +28,12 @@ def sleep(guest: QemuGuest, disk: Path) -> int | str:
     with guest.machine(disk) as qemu:
         guest.boot(qemu)
         for line in guest.swap:
-            qemu.console.shell(line, within=60)
-        fingerprint = qemu.console.shell(guest.touch, within=60)["fingerprint"]
+            qemu.console.shell(line)
+        fingerprint = qemu.console.shell(guest.touch)["fingerprint"]
         qemu.set_balloon(TARGET)
-        qemu.wait_balloon(TARGET, within=60)
+        qemu.wait_balloon(TARGET)
         qemu.console.send(f"{guest.hibernate}\n")
-        assert qemu.wait_exit(120) == 0
+        assert qemu.wait_exit() == 0
     return fingerprint
 
 
@@ -42,11 +42,11 @@ def test_a_cycle_on_qemu(guest: QemuGuest, tmp_path: Path) -> None:
     disk = make_disk(tmp_path / "swap.img", guest.ram // 2 + (16 << 20))
     fingerprint = sleep(guest, disk)
     with guest.machine(disk) as qemu:
-        qemu.console.wait_for_prompt(120)
+        qemu.console.wait_for_prompt()
         assert qemu.query_balloon() == 0
         qemu.set_balloon(TARGET)
-        qemu.wait_balloon(TARGET, within=60)
-        assert qemu.console.shell(guest.verify, within=60)["fingerprint"] == fingerprint
+        qemu.wait_balloon(TARGET)
+        assert qemu.console.shell(guest.verify)["fingerprint"] == fingerprint
 
 
 def test_no_swap_on_qemu(guest: QemuGuest) -> None:
@@ -54,10 +54,10 @@ def test_no_swap_on_qemu(guest: QemuGuest) -> None:
     with guest.machine(None) as qemu:
         guest.boot(qemu)
         qemu.set_balloon(TARGET)
-        qemu.wait_balloon(TARGET, within=60)
+        qemu.wait_balloon(TARGET)
         status = -errno.ENODEV if guest.name == "toy" else 1
-        qemu.console.shell(guest.hibernate, status, within=120)
-        qemu.wait_balloon(TARGET, within=60)
+        qemu.console.shell(guest.hibernate, status)
+        qemu.wait_balloon(TARGET)
 
 
 def test_an_image_that_linux_wrote_on_qemu_resumes_here(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from hv.scenario import MS, SECOND, Carrier, Case, ScenarioError, World
 from hv.scenario.registry import library, load
 from hv.scenario.runner import Outcome, play
+from tests.harness.patience import PATIENCE_S
 
 TARGET = 1000
 
@@ -177,7 +178,7 @@ def test_the_example_in_the_documentation_passes(tmp_path: Path) -> None:
 
 def _thawvisor(*arguments: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-c", "from hv.cli import main; main()", "scenario", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
 
 
 def test_the_command_that_replays_a_failure_replays_it(users_file: Path) -> None:

@@ -11,10 +11,8 @@ from hv.config import MachineConfig
 from hv.machine import Machine
 from hv.qemu.qmp import QmpError
 from hv.stop import StopReason
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu_process import QemuProcess
-
-PATIENCE = 30
-"""Seconds of silence until a run counts as hung; whole runs take less than one."""
 
 
 class Ending(StrEnum):
@@ -129,7 +127,7 @@ def finish(qemu: QemuProcess) -> Run:
     """Start a QEMU that waits (`-S -no-reboot`), and read its console until it ends by itself."""
     start(qemu)
     serial = qemu.sockets["serial"]
-    serial.settimeout(PATIENCE)
+    serial.settimeout(PATIENCE_S)
     console = b""
     try:
         while data := serial.recv(1 << 16):
@@ -142,7 +140,7 @@ def finish(qemu: QemuProcess) -> Run:
 
 def _qemu_ending(qemu: QemuProcess) -> Ending:
     """A reset is announced; the finisher ends QEMU on the spot, with its code as exit status."""
-    if qemu.wait_exit(PATIENCE):
+    if qemu.wait_exit():
         return Ending.FAILURE
     try:
         qemu.qmp.wait_event("SHUTDOWN")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.terminal import PATIENCE_S, SCRIPT, Terminal, terminal, thawvisor
+from tests.harness.patience import PATIENCE_S
+from tests.harness.terminal import SCRIPT, Terminal, terminal, thawvisor
 
 CTRL_A, CTRL_C, CTRL_U, BACKSPACE = "\x01", "\x03", "\x15", "\x7f"
 

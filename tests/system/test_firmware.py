@@ -14,6 +14,7 @@ from hv import board
 from hv.fdt import DeviceTree, Node, cells, decode, text, wide
 from hv.hibernate import thaw, write_host_image
 from hv.machine import Machine
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu_process import QemuProcess, find_qemu
 from tests.system.platforms import (
     Ending,
@@ -51,7 +52,7 @@ def qemu_tree(tmp_path: Path) -> DeviceTree:
     """QEMU's own device tree."""
     path = tmp_path / "virt.dtb"
     command = [find_qemu(), "-m", f"{board.RAM_MIN // board.MIB}M", "-machine", f"virt,dumpdtb={path}"]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_S)
     return decode(path.read_bytes())
 
 

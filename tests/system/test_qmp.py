@@ -22,6 +22,7 @@ from hv.qmp.framing import MESSAGE_MAX
 from hv.qmp.qom import BALLOON_PATH
 from hv.qmp.server import CLIENTS_MAX
 from tests.harness.guest import make_disk
+from tests.harness.patience import PATIENCE_S
 from tests.harness.running import Running, running
 from tests.harness.terminal import SCRIPT, Terminal, thawvisor
 
@@ -52,7 +53,7 @@ def drive(run: Running, script: Callable[[QMPClient, EventListener], Awaitable[N
         client = QMPClient("test")
         with client.listener() as events:
             await client.connect(str(run.socket))
-            await asyncio.wait_for(script(client, events), 30)
+            await asyncio.wait_for(script(client, events), PATIENCE_S)
             with suppress(EOFError):  # the machine has gone, and its server with it
                 await client.disconnect()
 
@@ -129,7 +130,7 @@ def test_clients_that_misbehave_do_not_matter(guest: Running) -> None:
     with ExitStack() as stack:
         lines = [stack.enter_context(closing(socket.socket(socket.AF_UNIX))) for _ in range(CLIENTS_MAX - 1)]
         for line in lines:  # they say nothing, for ever
-            line.settimeout(30)
+            line.settimeout(PATIENCE_S)
             line.connect(str(guest.socket))
         stack.enter_context(closing(Qmp.connect(guest.socket))).execute("query-status")
         deaf, long, deep, *_ = lines
@@ -190,7 +191,7 @@ def test_another_programs_socket_is_no_qmp_server(tmp_path: Path) -> None:
         line, _ = server.accept()
         with closing(line):
             line.sendall(b"220 mail.example ESMTP\r\n")
-            _, err = verb.communicate(timeout=30)
+            _, err = verb.communicate(timeout=PATIENCE_S)
     assert verb.returncode == 2
     assert b"is not QMP" in err
 
@@ -203,6 +204,7 @@ def test_a_recorded_run_can_be_done_again(tmp_path: Path, ending: str) -> None:
     recording = tmp_path / "recording"
     with running(tmp_path, "-m", "64M", "--disk", disk, "--record", recording) as run:
         run.wait_for_prompt()
+        run.type("touch 100")
         with closing(Qmp.connect(run.socket)) as qmp:
             qmp.execute("balloon", value=48 << 20)
             while qmp.execute("query-balloon")["actual"] != 48 << 20:
@@ -238,10 +240,9 @@ def test_a_guest_that_dies_is_recorded(tmp_path: Path) -> None:
 def test_hibernation_is_told(tmp_path: Path) -> None:
     """A guest that hibernates to the platform: SUSPEND_DISK, and at SHUTDOWN its image is there."""
     image = tmp_path / "guest.s4"
-    script = tmp_path / "script"
-    script.write_text("sleep 500\nhibernate platform\n")
-    with running(tmp_path, "-m", "64M", "--host-image", image, "-initrd", script) as run:
+    with running(tmp_path, "-m", "64M", "--host-image", image) as run:
         with closing(Qmp.connect(run.socket)) as qmp:
+            run.type("hibernate platform")
             qmp.wait_event("SUSPEND_DISK")
             assert qmp.wait_event("SHUTDOWN") == {"guest": True, "reason": "guest-shutdown"}
             assert image.exists()

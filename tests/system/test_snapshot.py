@@ -23,6 +23,7 @@ from hv.snapshot.restore import restore
 from hv.snapshot.writer import write_snapshot
 from hv.stop import StopReason
 from tests.harness.guest import Guest, booted, config, make_disk
+from tests.harness.patience import PATIENCE_S
 from tests.harness.terminal import thawvisor
 from tests.system.hibernation import DISK, RAM_MIB, TARGET, TOUCH, working
 
@@ -295,7 +296,7 @@ def test_a_debugger_opens_it(tmp_path: Path) -> None:
     commands = [part for question in asked for part in ("-ex", question)]
     done = subprocess.run(
         [gdb, "-batch", "-nx", "-ex", "set width 0", *commands, GUEST, snapshot],
-        capture_output=True, text=True, timeout=60, check=True,
+        capture_output=True, text=True, timeout=PATIENCE_S, check=True,
     )  # fmt: skip
     assert f"$1 = {pc:#x}" in done.stdout
     assert f"$2 = {sp:#x}" in done.stdout

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu_process import find_qemu
 from tests.unit.cpu.board import Board, Image
 
@@ -37,7 +38,7 @@ def run_on_qemu(image: Image, program: str) -> str:
     machine = ["-machine", "virt", "-m", "8M", "-display", "none", "-serial", "stdio"]
     command = [find_qemu(), *machine, "-bios", "none", "-kernel", str(image.path), "-device", select]
     done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=True, text=True
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE_S, check=True, text=True
     )
     return done.stdout
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hv.cpu import HartStop, internals
 from hv.cpu.riscv import M_MODE
 from hv.cpu.state import NEVER
+from tests.harness.patience import PATIENCE_S
 from tests.unit.cpu.board import SECOND, Board, Image
 
 PROGRAM = "busy"
@@ -89,7 +90,7 @@ def run_child(image: Image, *arguments: str, **environment: str) -> dict[str, ob
         capture_output=True,
         check=True,
         text=True,
-        timeout=120,
+        timeout=PATIENCE_S,
     )
     found = json.loads(done.stdout)
     assert isinstance(found, dict)

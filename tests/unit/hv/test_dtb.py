@@ -13,6 +13,7 @@ from hv import board
 from hv.dtb import board_tree
 from hv.errors import ConfigError, ImageError
 from hv.fdt import FDT_MAX_DEPTH, FDT_NOP, DeviceTree, Node, cells, decode, text, wide
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu_process import find_qemu
 
 FULL = board_tree(256 * board.MIB, "console=ttyS0 resume=vda", (0x8820_0000, 0x8830_0000))
@@ -60,7 +61,7 @@ trees = st.builds(
 def dtc(data: bytes, output: str) -> subprocess.CompletedProcess[bytes]:
     """Let dtc read a flattened tree and write it as `output` (dts, dtb)."""
     command = ["dtc", "-I", "dtb", "-O", output, "-"]
-    return subprocess.run(command, input=data, capture_output=True, check=True, timeout=20)
+    return subprocess.run(command, input=data, capture_output=True, check=True, timeout=PATIENCE_S)
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +79,7 @@ def qemu(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         "none",
         "-nographic",
     ]
-    subprocess.run([find_qemu(), *machine], capture_output=True, check=True, timeout=20)
+    subprocess.run([find_qemu(), *machine], capture_output=True, check=True, timeout=PATIENCE_S)
     data = path.read_bytes()
     return data[: struct.unpack_from(">I", data, 4)[0]]
 

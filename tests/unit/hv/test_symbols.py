@@ -21,6 +21,7 @@ from hv.errors import ImageError
 from hv.files import open_file
 from hv.symbols import Symbols, SymbolTable
 from tests.harness.elf import Load, make_elf
+from tests.harness.patience import PATIENCE_S
 from tests.harness.qemu import Qemu
 
 IMAGES = (images.FIRMWARE, images.GUEST)
@@ -82,9 +83,9 @@ def test_lines_are_llvms(path: Path) -> None:
     """For addresses all over the code, file and line are those that llvm-addr2line names."""
     addresses = [start + size // 3 & ~1 for start, size in list_functions(path).values()]
     command = ["llvm-addr2line", "-e", str(path), *map(hex, addresses)]
-    theirs = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split(
-        "\n"
-    )
+    theirs = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+    ).stdout.split("\n")
     table = SymbolTable(path)
     for address, line in zip(addresses, theirs, strict=False):
         ours = table.line(address)
