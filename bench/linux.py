@@ -8,7 +8,7 @@ from bench.peers import balloon_rates, seconds_to_prompt
 from hv import board
 from hv.config import MachineConfig
 from hv.images import FIRMWARE
-from hv.linux.kit import Kit, default_folder, fetch
+from hv.linux.kit import Kit, default_folder, ensure
 from hv.machine import Machine
 from hv.shell import PATIENCE_NS
 from tests.harness.qemu import Qemu
@@ -28,9 +28,7 @@ _TARGETS = {INFLATE: BALLOON_PAGES, DEFLATE: 0}
 
 def contest(_scratch: Path) -> Contest:
     """Return the contest; the kit is made if it is not there."""
-    kit = Kit(default_folder())
-    if not kit.complete:
-        fetch(kit.folder)
+    kit = ensure(default_folder())
     _here(kit)  # what a process does once in its life is in the second line only
     return Contest(
         title=f"Linux: a guest of {RAM_MIB} MiB, a balloon of {BALLOON_PAGES:,} pages",

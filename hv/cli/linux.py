@@ -6,7 +6,7 @@ import click
 
 from hv.cli.options import FILE
 from hv.cli.run import command as run_command
-from hv.linux.kit import Kit, assemble, default_folder
+from hv.linux.kit import Kit, assemble, default_folder, ensure
 from hv.linux.kit import fetch as fetch_kit
 
 FOLDER = click.option(
@@ -27,7 +27,10 @@ def command() -> None:
 @click.argument("packages", nargs=-1, type=FILE, metavar="[PACKAGE.deb]...")
 def fetch(folder: Path | None, packages: tuple[Path, ...]) -> None:
     """Make a kit, from packages that apt downloads, or from those given."""
-    _say(_make(folder or default_folder(), packages))
+    place = folder or default_folder()
+    kit = assemble(place, packages) if packages else fetch_kit(place)
+    for path, what in ((kit.kernel, "-kernel"), (kit.initrd, "-initrd"), (kit.opensbi, "-bios, if not ours")):
+        click.echo(f"{path}  ({what})")
 
 
 @command.command("run", context_settings={"ignore_unknown_options": True})
@@ -41,15 +44,6 @@ def run(folder: Path | None, options: tuple[str, ...]) -> None:
     kit = Kit(folder or default_folder())
     if not kit.complete:
         click.echo(f"thawvisor: making {kit.folder} from Debian's packages", err=True)
-        _make(kit.folder, ())
+        ensure(kit.folder)
     arguments = ["-kernel", str(kit.kernel), "-initrd", str(kit.initrd), "-m", "512M", *options]
     run_command.main(arguments, "thawvisor linux run", standalone_mode=False)
-
-
-def _make(folder: Path, packages: tuple[Path, ...]) -> Kit:
-    return assemble(folder, packages) if packages else fetch_kit(folder)
-
-
-def _say(kit: Kit) -> None:
-    for path, what in ((kit.kernel, "-kernel"), (kit.initrd, "-initrd"), (kit.opensbi, "-bios, if not ours")):
-        click.echo(f"{path}  ({what})")

@@ -41,6 +41,7 @@ class Apt:
         self._options = {
             "APT::Architecture": architecture,
             "APT::Architectures": architecture,
+            "Acquire::Retries": "3",
             "APT::Sandbox::User": "root",  # _apt could not write here
             "Dir::Cache": str(self._root),
             "Dir::Etc::SourceList": str(sources),

@@ -1,9 +1,10 @@
 """What a Linux guest is booted from: a folder with kernel and initramfs, made from Debian's packages."""
 
+import fcntl
 import os
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -66,6 +67,24 @@ def default_folder() -> Path:
     return caches / "thawvisor" / f"linux-{RELEASE}"
 
 
+def ensure(folder: Path) -> Kit:
+    """Return the kit in a folder, fetched if it is not there; one of several processes does it for all.
+
+    Args:
+        folder: where; made if it is not there.
+
+    Raises:
+        HostError: it cannot be fetched.
+    """
+    kit = Kit(folder)
+    if not kit.complete:
+        _make(folder)
+        with _locked(folder):
+            if not kit.complete:
+                fetch(folder)
+    return kit
+
+
 def fetch(folder: Path) -> Kit:
     """Make a kit from packages that apt downloads.
 
@@ -121,6 +140,17 @@ def assemble(folder: Path, packages: Sequence[Path]) -> Kit:
         with replacing(path, "Linux kit") as file:
             write_all(file, memoryview(data))
     return kit
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Wait until no other process is here, and keep others out."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
 
 
 def _make(folder: Path) -> None:

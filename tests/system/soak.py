@@ -21,7 +21,7 @@ from typing import NamedTuple
 from hv import board
 from hv.config import Disk, MachineConfig
 from hv.linux import cpio
-from hv.linux.kit import Kit, default_folder
+from hv.linux.kit import Kit, default_folder, ensure
 from hv.machine import Machine
 from hv.shell import GuestShell, Reply
 from hv.snapshot.reader import open_snapshot
@@ -184,7 +184,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=int, default=30, help="virtual minutes (default: 30)")
     parser.add_argument("--seed", type=int, default=1, help="of targets, files and blocks (default: 1)")
     given = parser.parse_args()
-    first, second = compare(Kit(default_folder()), given.minutes, given.seed, partial(print, flush=True))
+    first, second = compare(ensure(default_folder()), given.minutes, given.seed, partial(print, flush=True))
     print("the same without snapshots" if first == second else "NOT the same without snapshots")
     return int(first != second or any(minute.bad for minute in first.minutes))
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from hv import board
 from hv.kallsyms import read_kallsyms
 from hv.kernelimage import IMAGE_HEADER, IMAGE_MAGIC2
-from hv.linux.kit import Kit, default_folder
 from hv.symbols import Function, Symbols
+from tests.harness.kit import find_kit
 
 BASE = 0xFFFF_FFFF_8000_0000
 TEXT_OFFSET = 0x20_0000
@@ -88,11 +88,8 @@ def test_reports_know_a_kernels_functions(tmp_path: Path) -> None:
 
 @pytest.mark.campaign
 def test_debians_kernel_has_them() -> None:
-    """The kernel of the kit, where there is one, has its tens of thousands of symbols in order."""
-    kit = Kit(default_folder())
-    if not kit.complete:
-        pytest.skip("no kit: run `thawvisor linux fetch`")
-    symbols = read_kallsyms(kit.kernel.read_bytes())
+    """The kernel of the kit has its tens of thousands of symbols in order."""
+    symbols = read_kallsyms(find_kit().kernel.read_bytes())
     assert len(symbols) > 50_000
     assert symbols == sorted(symbols, key=lambda symbol: symbol.address)
     assert {"swsusp_save", "panic"} <= {symbol.name for symbol in symbols}

@@ -2,7 +2,9 @@
 
 import io
 import lzma
+import os
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hv.errors import HostError, ImageError
 from hv.linux import apt, cpio
 from hv.linux.deb import read_members
 from hv.linux.initramfs import MODULES
-from hv.linux.kit import Kit, assemble, fetch
+from hv.linux.kit import Kit, assemble, ensure, fetch
 
 PARTS = {
     "./boot/vmlinux-6.12-riscv64": b"kernel",
@@ -19,6 +21,17 @@ PARTS = {
     "./usr/lib/riscv64-linux-gnu/opensbi/generic/fw_dynamic.bin": b"opensbi",
     **{f"./usr/lib/modules/6.12/kernel/{name}.ko.xz": lzma.compress(name.encode()) for name in MODULES},
 }
+
+APT = """#!/bin/sh
+here=$(dirname "$0")
+for last; do :; done
+case "$*" in
+*--print-uris*) echo "'http://mirror/dists/bookworm/InRelease' mirror_dists_bookworm_InRelease 0" ;;
+*depends*) echo "  Depends: linux-image-6.12-riscv64" ;;
+*download*) echo "$last" >>"$here/downloads"; cp "$here/$last.deb" . ;;
+esac
+"""
+"""An apt that has the packages beside it, and keeps a list of what was asked for."""
 
 
 def package(path: Path, files: dict[str, bytes]) -> Path:
@@ -99,6 +112,22 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
         (tmp_path / "bad.deb").write_bytes(data)
         with pytest.raises(ImageError, match=message):
             read_members(tmp_path / "bad.deb", lambda _path: True)
+
+
+def test_a_kit_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of those that need the kit at the same time one downloads it; later nobody does."""
+    wanted = ["busybox-static", "linux-image-6.12-riscv64", "opensbi"]
+    for name, files in zip(wanted, (PARTS, {}, {}), strict=True):
+        package(tmp_path / f"{name}.deb", files)
+    for name in ("apt-get", "apt-cache"):
+        (tmp_path / name).write_text(APT)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    folders = [tmp_path / "kit"] * 4
+    with ThreadPoolExecutor(len(folders)) as users:
+        kits = list(users.map(ensure, folders))
+    assert all(kit.complete for kit in kits)
+    assert sorted((tmp_path / "downloads").read_text().split()) == wanted
 
 
 def test_without_apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
