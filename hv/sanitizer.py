@@ -7,7 +7,7 @@ sends the device instead. The devices of this machine answer a request as soon a
 without VIRTIO_BALLOON_F_MUST_TELL_HOST, which may use pages when it has sent the request, is judged alike.
 
 Two more things are watched. Requests that contradict the books: pages put in twice, taken out but never put
-in, outside RAM. And contents that are gone: a page that was in the balloon has lost them, and when a kernel
+in, outside RAM. (A driver that never had an answer may ask again: its device broke, and it cannot know.) And contents that are gone: a page that was in the balloon has lost them, and when a kernel
 wakes up from an image (it passes `hibernate_resume_entry`), the pages that the image did not bring hold
 whatever the boot left there. The same goes for pages that were reported as free, unless the driver has
 negotiated that they keep their poison, and for hinted ones. Reading such a page before it was written is a
@@ -30,7 +30,7 @@ from devices.virtio.device import VirtioDevice
 from devices.virtio.kernels import FIRST, WRITABLE
 from devices.virtio.queue import Batch, Virtqueue
 from hv.backtrace import Frame, backtrace, describe_frame
-from hv.balloonlog import requested_pfns, spanned_pages
+from hv.balloonlog import requested_pages, requested_pfns, spanned_pages
 from hv.cpu import Hart
 from hv.cpu.watch import Access, AccessKind
 from hv.guestpages import BooksError, Vmcoreinfo, not_in_image
@@ -134,6 +134,7 @@ class Sanitizer:
         self._places: dict[int, object] = {}
         self._copying: dict[tuple[tuple[int, ...], int], bool] = {}
         self._pages = np.zeros(memory.size // PAGE_SIZE, np.uint8)
+        self._unanswered: Pages = np.zeros(memory.size // PAGE_SIZE, np.bool_)
         self._balloon: Balloon | None = None
         for device in devices:
             if isinstance(device, Balloon):
@@ -152,6 +153,7 @@ class Sanitizer:
         self.findings.clear()
         self._known.clear()
         self._pages[:] = 0
+        self._unanswered[:] = False
         if self._balloon is not None:
             self._pages[self._balloon.ballooned] = _GIVEN
         self._hart.forget_translations()
@@ -282,7 +284,8 @@ class Sanitizer:
             self._note_request(Offence.OUTSIDE_RAM, nothing, outside, int(np.count_nonzero(~inside)))
         times = np.bincount(pages[inside], minlength=len(self._pages))
         given = self._pages == _GIVEN
-        wrong = (times > 0) & (given | (times > 1)) if inflate else (times > 0) & (~given | (times > 1))
+        contradicted = given & ~self._unanswered if inflate else ~given
+        wrong = (times > 0) & (contradicted | (times > 1))
         if wrong.any():
             offence = Offence.DOUBLE_INFLATE if inflate else Offence.STRAY_DEFLATE
             address = self._memory.base + int(np.flatnonzero(wrong)[0]) * PAGE_SIZE
@@ -290,9 +293,14 @@ class Sanitizer:
         named = times > 0
         if inflate:
             self._pages[named] = _GIVEN
+            self._unanswered |= named
             self._hart.forget_translations()
         else:
             self._pages[named & given] = _LOST if self._knows_kernel else 0
+
+    def note_answer(self, pages: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> None:
+        """Note that the driver knows that it has put pages in, by their numbers in RAM."""
+        self._unanswered[pages] = False
 
     def note_gone(self, batch: Batch, kept: Pages, *, hinted: bool) -> None:
         """Note that the contents of reported (or `hinted`) pages are gone, but those of the pages `kept`."""
@@ -348,7 +356,9 @@ class _BalloonEye(_DeviceEye):
     def given_back(self, queue: Virtqueue, batch: Batch) -> None:
         """And the guest's again from the acknowledgement on; so are others, whose contents are gone."""
         role, balloon = self._balloon.role(queue.index), self._balloon
-        if role is BalloonQueue.DEFLATE:
+        if role is BalloonQueue.INFLATE:
+            self._sanitizer.note_answer(requested_pages(batch))
+        elif role is BalloonQueue.DEFLATE:
             self._sanitizer.judge_request(requested_pfns(batch), inflate=False)
         elif role is BalloonQueue.FREE_PAGE:
             self._sanitizer.note_gone(batch, ~balloon.hinted, hinted=True)

@@ -15,13 +15,15 @@ from hv.config import MachineConfig
 from hv.hibernate import thaw, write_host_image
 from hv.ledger import Kind, Ledger
 from hv.machine import Machine
+from hv.misbehave import fault
 from hv.report import describe
 from hv.sanitizer import Mode, Offence
 from hv.scenario import Carrier, ScenarioError, ToyGuest, World
 from hv.scenario.registry import library
 from hv.stop import StopReason
-from tests.harness.guest import SECOND, Guest, config, make_disk
+from tests.harness.guest import SECOND, Guest, booted, config, make_disk
 from tests.harness.plants import PLANTS, Plant, plant_kernel
+from tests.system.hibernation import balloon_of
 
 CORRECT = ("e1", "e3", "e4", "discard")
 TOUCH = 512
@@ -334,6 +336,16 @@ def test_a_device_sent_into_the_balloon_is_found(swap_config: MachineConfig) -> 
         told = [finding for finding in sanitizer.findings if finding.offence is Offence.DEVICE]
         assert told
         assert "virtblk_do_req" in sanitizer.functions(told[0])
+
+
+def test_a_request_that_had_no_answer_may_be_repeated() -> None:
+    """A driver whose device broke before it answered asks for the same pages again: no finding."""
+    with booted(replace(config(64), sanitize=Mode.LOG)) as guest:
+        guest.machine.misbehave(fault("balloon:needs-reset-after@2"))
+        guest.inflate(TARGET)
+        assert balloon_of(guest).anomalies.double_inflates > 0
+        assert guest.machine.sanitizer is not None
+        assert guest.machine.sanitizer.findings == []
 
 
 def test_the_ledger_agrees_with_the_guests_own_figures(swap_config: MachineConfig) -> None:
