@@ -7,12 +7,12 @@ sends the device instead. The devices of this machine answer a request as soon a
 without VIRTIO_BALLOON_F_MUST_TELL_HOST, which may use pages when it has sent the request, is judged alike.
 
 Two more things are watched. Requests that contradict the books: pages put in twice, taken out but never put
-in, outside RAM. (A driver that never had an answer may ask again: its device broke, and it cannot know.) And contents that are gone: a page that was in the balloon has lost them, and when a kernel
-wakes up from an image (it passes `hibernate_resume_entry`), the pages that the image did not bring hold
-whatever the boot left there. The same goes for pages that were reported as free, unless the driver has
-negotiated that they keep their poison, and for hinted ones. Reading such a page before it was written is a
-finding, but not where the kernel only copies it (`COPIERS`): an image holds pages that were allocated and
-never used.
+in, outside RAM. (What had no answer, because the device broke, may be put in again.) And contents that are
+gone: a page that was in the balloon has lost them, and when a kernel wakes up from an image (it passes
+`hibernate_resume_entry`), the pages that the image did not bring hold whatever the boot left there. The same
+goes for pages that were reported as free, unless the driver has negotiated that they keep their poison, and
+for hinted ones. Reading such a page before it was written is a finding, but not where the kernel only copies
+it (`COPIERS`): an image holds pages that were allocated and never used.
 
 How: `hv.cpu.watch` reports accesses of the guest, a watcher of queues reports what devices are told to do.
 Neither costs virtual time, so a sanitized run is the same run, instruction by instruction.

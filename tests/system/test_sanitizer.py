@@ -344,8 +344,7 @@ def test_a_request_that_had_no_answer_may_be_repeated() -> None:
         guest.machine.misbehave(fault("balloon:needs-reset-after@2"))
         guest.inflate(TARGET)
         assert balloon_of(guest).anomalies.double_inflates > 0
-        assert guest.machine.sanitizer is not None
-        assert guest.machine.sanitizer.findings == []
+        assert getattr(guest.machine.sanitizer, "findings", None) == []
 
 
 def test_the_ledger_agrees_with_the_guests_own_figures(swap_config: MachineConfig) -> None:
