@@ -10,7 +10,6 @@ from hv.backtrace import backtrace, describe_frame
 from hv.cpu import Hart
 from hv.cpu.watch import AccessKind
 from hv.monitor.area import Area
-from hv.monitor.balloonqueues import BalloonArea
 from hv.monitor.clauses import AREAS
 from hv.monitor.conduct import Conduct
 from hv.monitor.observer import Observer
@@ -32,11 +31,14 @@ class Monitor:
         self._memory = memory
         self._slots = slots
         self._observers: dict[str, Observer] = {}
+        self._of_balloons: list[Observer] = []
         for name, slot in slots.items():
             observer = self._observers[name] = Observer(*self._fresh(name))
             slot.watchers.append(observer)
             if isinstance(slot, Transport):
                 slot.device.watchers.append(observer)
+                if isinstance(slot.device, Balloon):
+                    self._of_balloons.append(observer)
 
     @property
     def verdicts(self) -> Verdicts:
@@ -56,10 +58,8 @@ class Monitor:
 
     def used(self, page: int, kind: AccessKind) -> None:
         """Take note that the guest accesses a page that is not ordinary: the sanitizer tells."""
-        for observer in self._observers.values():
-            for area in observer.areas:
-                if isinstance(area, BalloonArea):
-                    area.used(page, kind)
+        for observer in self._of_balloons:
+            observer.used(page, kind)
 
     def meet(self) -> None:
         """Take over drivers that are in the middle of their life, from the state of their devices.
@@ -67,25 +67,17 @@ class Monitor:
         The machine was thawed, or taken to another moment. What was seen before stays seen.
         """
         for name, slot in self._slots.items():
-            conduct, areas = self._observers[name].conduct, self._observers[name].areas
-            if isinstance(slot, Transport):
-                conduct = Conduct(self._memory, name)
-                conduct.adopt(
-                    (slot.read_magic_value(), slot.version, slot.device_id), slot.offered, slot.save()
-                )
-                areas = self._areas(conduct)
-                if isinstance(slot.device, Balloon):
-                    for area in areas:
-                        if isinstance(area, BalloonArea):
-                            area.adopt(slot.device.ballooned)
+            if not isinstance(slot, Transport):
+                continue
+            conduct, areas = self._fresh(name)
+            conduct.adopt((slot.read_magic_value(), slot.version, slot.device_id), slot.offered, slot.save())
             self._observers[name].begin(conduct, areas)
+            if isinstance(slot.device, Balloon):
+                self._observers[name].adopt(slot.device.ballooned)
 
     def _fresh(self, name: str) -> tuple[Conduct, list[Area]]:
         conduct = Conduct(self._memory, name)
-        return conduct, self._areas(conduct)
-
-    def _areas(self, conduct: Conduct) -> list[Area]:
-        return [area(conduct, self._book) for area in AREAS]
+        return conduct, [area(conduct, self._book) for area in AREAS]
 
 
 def guest_book(hart: Hart, memory: GuestMemory, symbols: Symbols) -> Book:

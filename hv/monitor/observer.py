@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
+from devices.memory import Pages
 from devices.virtio.constants import (
     VIRTIO_MMIO_QUEUE_PFN,
     VIRTIO_MMIO_QUEUE_READY,
     VIRTIO_MMIO_STATUS,
 )
 from devices.virtio.queue import Batch, Virtqueue
+from hv.cpu.watch import AccessKind
 from hv.monitor.area import Area
+from hv.monitor.balloonqueues import BalloonArea
 from hv.monitor.conduct import Conduct
 from hv.monitor.ring import Ring
 
@@ -30,6 +33,17 @@ class Observer:
         """Go on with another driver."""
         self.conduct = conduct
         self.areas = areas
+        self._of_pages = [area for area in areas if isinstance(area, BalloonArea)]
+
+    def adopt(self, ballooned: Pages) -> None:
+        """Take over a balloon that pages are in."""
+        for area in self._of_pages:
+            area.adopt(ballooned)
+
+    def used(self, page: int, kind: AccessKind) -> None:
+        """The guest accesses a page that the sanitizer watches."""
+        for area in self._of_pages:
+            area.used(page, kind)
 
     def read(self, offset: int, size: int, value: int) -> None:
         """The driver has read."""

@@ -29,7 +29,11 @@ def named_pages(chain: Chain, memory: GuestMemory) -> npt.NDArray[np.int64]:
 
 
 class BalloonPages(BalloonArea):
-    """Inflating, deflating, and `actual`. A page is used when the guest accesses it, or tells a device to."""
+    """Inflating, deflating, and `actual`. A page is used when the guest accesses it, or tells a device to.
+
+    That is judged once, until something becomes of the page or the host wants another number of them: a guest
+    that lives on in pages of the host accesses them without end.
+    """
 
     CLAUSES: ClassVar[Mapping[str, str]] = {
         "C230": "a driver that sees a target and has an empty balloon inflates within 120 s",
@@ -49,12 +53,13 @@ class BalloonPages(BalloonArea):
     def __init__(self, conduct: Conduct, book: Book) -> None:
         super().__init__(conduct, book)
         self._pages: npt.NDArray[np.uint8] = np.zeros(conduct.memory.size // PAGE_SIZE, np.uint8)
+        self._judged: npt.NDArray[np.bool_] = np.zeros(len(self._pages), np.bool_)
         self._target: int | None = None
         self._changes = 0
 
     def adopt(self, ballooned: Pages) -> None:
         """Take over a balloon that pages are in."""
-        self._pages[ballooned] = _IN
+        self._enter(ballooned, _IN)
 
     @property
     def _size(self) -> int:
@@ -65,6 +70,8 @@ class BalloonPages(BalloonArea):
         """Note the target that the driver knows."""
         if not self.is_balloon or offset != NUM_PAGES or size != 4:
             return
+        if value != self._target:
+            self._judged[:] = False
         self._target = value
         if value and not self._pages.any():
             self.owe("C230", f"did not inflate towards {value} pages", within_ns=PATIENCE_NS)
@@ -84,8 +91,8 @@ class BalloonPages(BalloonArea):
     def reset(self) -> None:
         """A request that was not acknowledged never was; pages that are in stay in."""
         super().reset()
-        self._pages[self._pages == _ON_ITS_WAY_IN] = _OUT
-        self._pages[self._pages == _ON_ITS_WAY_OUT] = _IN
+        self._enter(self._pages == _ON_ITS_WAY_IN, _OUT)
+        self._enter(self._pages == _ON_ITS_WAY_OUT, _IN)
         self._target = None
         self._changes = 0
 
@@ -93,7 +100,7 @@ class BalloonPages(BalloonArea):
         """Judge a request to inflate or to deflate."""
         if role is BalloonQueue.INFLATE:
             self.paid("C230")
-            self._pages[named_pages(chain, self.conduct.memory)] = _ON_ITS_WAY_IN
+            self._enter(named_pages(chain, self.conduct.memory), _ON_ITS_WAY_IN)
             if self._target is not None and self._target >= self._size:
                 self.exercised("C232")
         elif role is BalloonQueue.DEFLATE:
@@ -101,15 +108,15 @@ class BalloonPages(BalloonArea):
             early = int(np.count_nonzero(self._pages[pages] == _ON_ITS_WAY_IN))
             self.judge("C239", not early, f"asked for {early} pages that are still on their way in")
             self._judge_need()
-            self._pages[pages] = _ON_ITS_WAY_OUT
+            self._enter(pages, _ON_ITS_WAY_OUT)
 
     def acknowledged(self, role: BalloonQueue, ring: Ring, chain: Chain) -> None:
         """Note that pages are in the balloon now, or out of it."""
         if role is BalloonQueue.INFLATE:
-            self._pages[named_pages(chain, self.conduct.memory)] = _IN
+            self._enter(named_pages(chain, self.conduct.memory), _IN)
             self.exercised("C238")
         elif role is BalloonQueue.DEFLATE:
-            self._pages[named_pages(chain, self.conduct.memory)] = _OUT
+            self._enter(named_pages(chain, self.conduct.memory), _OUT)
             self.exercised("C235")
             if self.conduct.negotiated(VIRTIO_BALLOON_F_MUST_TELL_HOST):
                 self.exercised("C236")
@@ -121,7 +128,10 @@ class BalloonPages(BalloonArea):
         self.owe("C240", "did not report the new size", within_ns=PATIENCE_NS)
 
     def used(self, page: int, kind: AccessKind) -> None:
-        """Judge an access of the guest to a page that the host has; `kind` is what the guest does."""
+        """Judge the first access of the guest to a page that the host has; `kind` is what the guest does."""
+        if self._judged[page]:
+            return
+        self._judged[page] = True
         state = self._pages[page]
         what = f"{kind.name.lower()} of page {page}"
         if state == _ON_ITS_WAY_IN:
@@ -135,6 +145,11 @@ class BalloonPages(BalloonArea):
             oom = self.conduct.negotiated(VIRTIO_BALLOON_F_DEFLATE_ON_OOM)
             if not oom and (self._target is None or self._target <= self._size):
                 self.judge("C233", False, f"{what}, which the host wants to keep")
+
+    def _enter(self, pages: Pages | npt.NDArray[np.int64], state: int) -> None:
+        """Note what has become of pages, given as a mask or by number."""
+        self._pages[pages] = state
+        self._judged[pages] = False
 
     def _judge_need(self) -> None:
         """Note why the driver wants pages back."""

@@ -34,7 +34,16 @@ ERAS = {
     era.name: era
     for era in (
         Era("none", "before e562966dba", deaf=True, boot_balloon_survives=True),
-        Era("e0", "e562966dba", leaks=True, boot_balloon_survives=True),
+        Era(
+            "e0",
+            "e562966dba",
+            leaks=True,
+            boot_balloon_survives=True,
+            breaks=dict.fromkeys(
+                ("C233", "C235"),
+                "its boot kernel leaves a balloon behind, whose pages the resumed kernel uses",
+            ),
+        ),
         Era(
             "e1",
             "4eb05d562e",

@@ -50,6 +50,7 @@ class Sleeper:
         first: its books at first.
         leak: pages that its era has leaked since then when it has resumed.
         sanitize: what the balloon sanitizer finds in the boot is wrong.
+        monitor: a clause of the specification that its drivers break in the boot is wrong, as for `World`.
     """
 
     era: str
@@ -59,6 +60,7 @@ class Sleeper:
     first: books.Entry
     leak: int
     sanitize: bool
+    monitor: bool
 
     @classmethod
     def of(cls, world: World, leak: int) -> "Sleeper":
@@ -72,6 +74,7 @@ class Sleeper:
             world.first_entry,
             leak,
             world.sanitize,
+            world.monitor,
         )
 
     def boot(self, disk: bytes, swap_is_usable: bool = True) -> Boot:
@@ -81,7 +84,7 @@ class Sleeper:
             disk: contents.
             swap_is_usable: a guest that boots afresh must be able to use the swap area at once.
         """
-        with World(self.era, Carrier.SWAP, sanitize=self.sanitize) as world:
+        with World(self.era, Carrier.SWAP, sanitize=self.sanitize, monitor=self.monitor) as world:
             world.ram, world.target, world.disk = self.ram, self.target, disk
             run = world.power_on()
             try:

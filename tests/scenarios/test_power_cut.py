@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from hv.errors import ConfigError
-from hv.scenario import World
+from hv.scenario import ERAS, World
 from hv.scenario.library.power_cut import sweep
 from hv.scenario.nextboot import Verdict
 from hv.scenario.night import Night, record
@@ -42,6 +42,18 @@ def test_a_resume_with_other_memory_is_wrong(night: Night) -> None:
     boot = replace(night.sleeper, workload=other).boot(left)
     assert boot.verdict is Verdict.WRONG
     assert "fingerprint" in boot.text
+
+
+def test_the_monitor_watches_what_a_cut_leaves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clause that the drivers break in such a boot makes it wrong, unless their era is known for it."""
+    with World("e1", monitor=True) as world:
+        night = record(world)
+    left = night.recording.medium(night.recording.survivors(night.asleep, Kept.DROPPED, seed=0))
+    assert night.sleeper.boot(left).verdict is Verdict.RESUMED
+    monkeypatch.setitem(ERAS, "e1", replace(ERAS["e1"], breaks={}))
+    boot = night.sleeper.boot(left)
+    assert boot.verdict is Verdict.WRONG
+    assert "C066" in boot.text
 
 
 @pytest.mark.parametrize(
