@@ -90,26 +90,26 @@ class Ledger:
 
     Args:
         machine: it.
-        symbols: of its firmware and kernel; None reads them from its images.
 
     Attributes:
+        symbols: of its firmware and kernel.
         entries: what was entered.
         log: the driver's requests.
     """
 
-    def __init__(self, machine: Machine, symbols: Symbols | None = None) -> None:
+    def __init__(self, machine: Machine) -> None:
         assert machine.balloon is not None
         config = machine.config
+        self.symbols = Symbols.of_images((config.bios, config.kernel))
         self.entries: list[Entry] = []
         self._machine = machine
         self._balloon = machine.balloon
-        self._symbols = symbols or Symbols.of_images((config.bios, config.kernel))
         self._findings: list[Finding] = []
         self._known: defaultdict[tuple[Kind, str], Pages] = defaultdict(self._nothing)
         self._lost = self._nothing()
         self._balloon.watchers.append(self)
-        self.log = BalloonLog(self._balloon, machine.hart, machine.memory, self._symbols)
-        entry = self._symbols.address(RESUME_ENTRY)
+        self.log = BalloonLog(self._balloon, machine.hart, machine.memory, self.symbols)
+        entry = self.symbols.address(RESUME_ENTRY)
         if entry is not None:
             machine.hart.add_tracepoint(entry, self._woken)
 
@@ -125,7 +125,7 @@ class Ledger:
         if info is not None:
             try:
                 guest = GuestPages.read(info)
-                saved, _ = snapshot_pages(info, self._symbols)
+                saved, _ = snapshot_pages(info, self.symbols)
             except BooksError:
                 guest = None
         requested = self._nothing()
@@ -177,7 +177,7 @@ class Ledger:
 
     def _info(self) -> Vmcoreinfo | None:
         try:
-            return Vmcoreinfo(self._machine.memory, self._symbols)
+            return Vmcoreinfo(self._machine.memory, self.symbols)
         except BooksError:
             return None
 
@@ -186,7 +186,7 @@ class Ledger:
         info = self._info()
         try:
             if info is not None:
-                saved, copies = snapshot_pages(info, self._symbols)
+                saved, copies = snapshot_pages(info, self.symbols)
                 if saved is not None and copies is not None:
                     self._lost |= GuestPages.read(info).used & ~saved & ~copies
         except BooksError:
@@ -216,7 +216,7 @@ class Ledger:
     def _reached(self, guest: GuestPages, info: Vmcoreinfo) -> Pages:
         registers = np.array([self._machine.hart.x(i) for i in range(32)], np.uint64).view(np.int64)
         known = reachable_pages(info, guest, registers)
-        _, copies = snapshot_pages(info, self._symbols)
+        _, copies = snapshot_pages(info, self.symbols)
         return known if copies is None else known | copies
 
     def _find(self, kind: Kind, entry: Entry, pages: Pages, text: str) -> None:
@@ -224,7 +224,7 @@ class Ledger:
         new = pages & ~self._known[kind, text]
         self._known[kind, text] = pages.copy()
         for blame in self.log.blame(new):
-            names = [self._symbols.function(frame.address - frame.is_return) for frame in blame.frames]
+            names = [self.symbols.function(frame.address - frame.is_return) for frame in blame.frames]
             functions = tuple(name.name for name in names if name)
             ns = blame.ns if blame.frames else entry.ns
             where = describe_pages(blame.pages, self._machine.memory.base // PAGE_SIZE)

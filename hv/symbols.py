@@ -15,6 +15,7 @@ import os
 from bisect import bisect_right
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Self
@@ -191,11 +192,16 @@ class Symbols:
 
     @classmethod
     def of_images(cls, paths: Iterable[Path]) -> Self:
-        """Read those of the images that have symbols to read; a flat firmware's addresses must do."""
+        """Read those of a machine's images that have symbols to read; a flat firmware's addresses must do.
+
+        Machines come one after another and boot the same: an image is read once, until its file changes.
+        """
         symbols = cls(())
         for path in paths:
-            with suppress(ImageError):
-                symbols._tables.append(_table(path))
+            with suppress(ImageError, OSError):
+                status = path.stat()
+                version = status.st_ino, status.st_size, status.st_mtime_ns
+                symbols._tables.append(_table_of_version(path, version))
         return symbols
 
     def address(self, name: str) -> int | None:
@@ -222,6 +228,11 @@ def _table(path: Path) -> SymbolTable | ImageTable:
     with open_file(path, "symbols of") as file:
         header = file.read(IMAGE_HEADER.size)
     return ImageTable(path) if is_image(header) else SymbolTable(path)
+
+
+@lru_cache(maxsize=8)
+def _table_of_version(path: Path, _version: tuple[int, ...]) -> SymbolTable | ImageTable:
+    return _table(path)
 
 
 Records = npt.NDArray[np.void]

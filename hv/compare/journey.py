@@ -80,7 +80,7 @@ class _Journey:
             woken.until_resumed()
             prompt_ns = woken.ns
             self._look("resumed", woken)
-            kept_by_host = double_owned(woken.machine, world.symbols(woken.machine), at_power_off)
+            kept_by_host = double_owned(woken.machine, woken.ledger.symbols, at_power_off)
             on_target = self._settle(woken)
             awake = probe.leg(0)
             self._look("inflated again", woken)
@@ -145,7 +145,7 @@ class _Journey:
         return reached
 
     def _look(self, phase: str, run: Run) -> None:
-        self._maps.append(PageMap.take(phase, run.machine, run.world.symbols(run.machine)))
+        self._maps.append(PageMap.take(phase, run.machine, run.ledger.symbols))
 
     def _keep_findings(self, where: str, world: World) -> None:
         self._troubles += [Trouble(where, finding.ns, finding.text) for finding in world.journal.findings]
@@ -189,4 +189,4 @@ class _Journey:
         run = world.power_on()
         run.until_resumed()
         self._settle(run)
-        return double_owned(run.machine, world.symbols(run.machine))
+        return double_owned(run.machine, run.ledger.symbols)

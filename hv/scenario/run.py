@@ -33,7 +33,7 @@ class Run(Drive):
 
     def __init__(self, world: "World", number: int, machine: Machine, disk: PowerCutBackend | None) -> None:
         super().__init__(world, number, machine, disk)
-        self.ledger = Ledger(machine, world.symbols(machine))
+        self.ledger = Ledger(machine)
         self._differences_told = 0
 
     def set_target(self, pages: int, at_ns: int | None = None) -> None:

@@ -26,7 +26,6 @@ from hv.snapshot.format import Header
 from hv.snapshot.reader import open_snapshot
 from hv.snapshot.restore import restore
 from hv.snapshot.writer import write_snapshot
-from hv.symbols import Symbols
 
 RAM = ToyGuest.ram
 
@@ -95,7 +94,6 @@ class World:
         self.cached_writes_kept: Callable[[PowerCutBackend], Iterable[int]] = lambda _disk: ()
         self.journal = Journal()
         self.runs: list[Run] = []
-        self._symbols: dict[tuple[Path, Path], Symbols] = {}
         self._closing = ExitStack()
         self._machine = ExitStack()
         self._folder = Path(
@@ -215,13 +213,6 @@ class World:
         run.until_target()
         run.balance("inflated")
         return run
-
-    def symbols(self, machine: Machine) -> Symbols:
-        """Return the functions of a machine's firmware and kernel, read once for all that boot the same."""
-        images = machine.config.bios, machine.config.kernel
-        if images not in self._symbols:
-            self._symbols[images] = Symbols.of_images(images)
-        return self._symbols[images]
 
     # Judging.
 
