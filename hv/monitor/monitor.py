@@ -33,7 +33,8 @@ class Monitor:
         self._observers: dict[str, Observer] = {}
         self._of_balloons: list[Observer] = []
         for name, slot in slots.items():
-            observer = self._observers[name] = Observer(*self._fresh(name))
+            conduct = Conduct(memory, name)
+            observer = self._observers[name] = Observer(conduct, self._areas(conduct))
             slot.watchers.append(observer)
             if isinstance(slot, Transport):
                 slot.device.watchers.append(observer)
@@ -69,15 +70,14 @@ class Monitor:
         for name, slot in self._slots.items():
             if not isinstance(slot, Transport):
                 continue
-            conduct, areas = self._fresh(name)
+            conduct = Conduct(self._memory, name)
             conduct.adopt((slot.read_magic_value(), slot.version, slot.device_id), slot.offered, slot.save())
-            self._observers[name].begin(conduct, areas)
+            self._observers[name].begin(conduct, self._areas(conduct))
             if isinstance(slot.device, Balloon):
                 self._observers[name].adopt(slot.device.ballooned)
 
-    def _fresh(self, name: str) -> tuple[Conduct, list[Area]]:
-        conduct = Conduct(self._memory, name)
-        return conduct, [area(conduct, self._book) for area in AREAS]
+    def _areas(self, conduct: Conduct) -> list[Area]:
+        return [area(conduct, self._book) for area in AREAS]
 
 
 def guest_book(hart: Hart, memory: GuestMemory, symbols: Symbols) -> Book:
