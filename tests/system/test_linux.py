@@ -10,8 +10,6 @@ import pytest
 from devices.virtio.balloon import ALL_FEATURES, BalloonAnomalies
 from hv import board, images
 from hv.config import MachineConfig
-from hv.images import build
-from hv.linux import cpio
 from hv.linux.kit import Kit
 from hv.machine import Machine
 from hv.scenario import LinuxGuest, World
@@ -128,36 +126,6 @@ def test_linux_without_swap_stays_up() -> None:
         counters = replace(run.balloon.counters)
     assert world.journal.findings == []
     assert (counters.inflated_pages, counters.deflated_pages) == (2 * 65536, 65536)
-
-
-def expected_sum() -> int:
-    """Return what `programs/jit.c` computes; all functions of a round are written before the first runs."""
-    total, chance, size = 0, 1, 4 * 4096
-    for _ in range(2000):
-        functions: list[tuple[int, int]] = []
-        for _ in range(3):
-            chance = (chance * 6364136223846793005 + 1442695040888963407) % (1 << 64)
-            functions.append(((chance >> 33) % (size // 64 - 1) * 64 + 58, chance >> 50 & 2047))
-        values = dict(functions)
-        for place, _ in reversed(functions):
-            total = (total * 31 + values[place]) % (1 << 64)
-    return total
-
-
-def test_a_program_that_writes_code(kit: Kit, tmp_path: Path) -> None:
-    """A user's program runs what it wrote last, by whatever mapping, within a page and over its end."""
-    program = tmp_path / "jit"
-    flags = ["-target", "riscv64-linux-none", "-O2", "-static", "-nostdlib", "-ffreestanding", "-fno-builtin"]
-    source = Path(__file__).parent / "programs" / "jit.c"
-    build.zig_cc([*flags, str(source), "-o", str(program)], tmp_path)
-    initrd = tmp_path / "initrd.cpio"
-    extra = cpio.archive([cpio.file("bin/jit", program.read_bytes(), executable=True)])
-    initrd.write_bytes(kit.initrd.read_bytes() + extra)
-    with Machine(replace(config(kit), initrd=initrd)) as machine:
-        shell = GuestShell(machine, machine.channel)
-        shell.wait_for_prompt()
-        lines = shell.command("jit").lines
-    assert lines == tuple(f"{name} {expected_sum():016x}" for name in ("in_place", "through_another_mapping"))
 
 
 @pytest.mark.parametrize(

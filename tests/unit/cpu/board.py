@@ -85,7 +85,7 @@ class Board:
         for address, data in image.segments:
             self.memory.write(address, data)
         self.poke("selected_program", image.symbols[program])
-        hart.reset(image.symbols["start"], 0, 0, 0)
+        hart.reset(image.symbols["_start"], 0, 0, 0)
 
     def _power(self, request: PowerRequest) -> None:
         self.request = request

@@ -57,7 +57,7 @@ def test_a_dead_guest_stays_dead(boot: Callable[[str], Board]) -> None:
     assert board.run() is HartStop.FAULT
     assert board.hart.fault == fault
     board.poke("selected_program", board.image.symbols["survive"])
-    board.hart.reset(board.image.symbols["start"], 0, 0, 0)
+    board.hart.reset(board.image.symbols["_start"], 0, 0, 0)
     assert board.finish() == "count = 1388\n"
     assert board.hart.fault is None
 

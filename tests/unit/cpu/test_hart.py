@@ -139,18 +139,6 @@ def test_a_budget_ends_exactly_in_a_wait(boot: Callable[[str], Board]) -> None:
     assert board.hart.now_ns == until
 
 
-def test_the_host_can_rewrite_code(boot: Callable[[str], Board]) -> None:
-    """Code written into RAM from outside runs after a fence.i, although the old code was translated."""
-    board = boot("host_writes")
-    for value in range(1, 6):
-        assert board.run() is HartStop.IDLE
-        load_immediate = 0x0000_0513 | value + 1 << 20
-        board.memory.write(board.image.symbols["rewritten"], load_immediate.to_bytes(4, "little"))
-        board.poke("rounds", value)
-        board.hart.pc = board.hart.pc  # ends the wait
-    assert board.finish() == "written by the host = 12345\n"
-
-
 def test_settings_that_the_guest_changes(boot: Callable[[str], Board]) -> None:
     """Sv48 and Sv57 leave satp alone, PMP has 8 regions, mtime can be set, the counters go together."""
     values = dict(line.split(" = ") for line in boot("settings").finish().splitlines())

@@ -1,7 +1,7 @@
 /* Entry: one hart, a stack, a clean .bss, then the program that the host selected. */
 	.section .text.start, "ax"
-	.globl start
-start:
+	.globl _start
+_start:
 	la	sp, stack_top
 	la	t0, bss_start
 	la	t1, bss_end
