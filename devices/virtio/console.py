@@ -12,7 +12,7 @@ from devices.memory import GuestMemory
 from devices.state import Fields, State
 from devices.virtio import kernels
 from devices.virtio.constants import VIRTIO_ID_CONSOLE
-from devices.virtio.device import VirtioDevice
+from devices.virtio.device import Carrier, VirtioDevice
 from devices.virtio.queue import Virtqueue
 
 _QUEUE_SIZE = 128  # as QEMU's
@@ -40,6 +40,12 @@ class VirtioConsole(VirtioDevice):
         self._input += data[: INPUT_MAX - len(self._input)]
         if self._carrier is not None:
             self._carrier.attend(_RECEIVEQ)
+
+    def activate(self, carrier: Carrier, features: int) -> None:
+        """Start working, with what came before there was a driver."""
+        super().activate(carrier, features)
+        if self._input:
+            carrier.attend(_RECEIVEQ)
 
     def attach(self, memory: GuestMemory) -> None:
         """Nothing to prepare: all memory that is needed comes in buffers."""

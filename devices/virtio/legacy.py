@@ -92,10 +92,13 @@ class LegacyMmio(Transport[QueuePages]):
     _guest_page_size = 0
 
     def service(self) -> None:
-        """Run the queues that were notified, with the features that there are by now."""
-        if self.pending and not self._status & VIRTIO_CONFIG_S_DRIVER_OK:
+        """Run the queues that were notified; before DRIVER_OK with the features that there are by now."""
+        early = self.pending and not self._status & VIRTIO_CONFIG_S_DRIVER_OK
+        if early:
             self.device.activate(self, self._driver_features)
         super().service()
+        if early:
+            self.device.deactivate()
 
     def write_driver_features(self, value: int) -> None:
         """Take of the selected word what is offered; queues in use heed it at once."""

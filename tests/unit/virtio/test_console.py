@@ -78,6 +78,20 @@ def test_input_outlives_a_reset() -> None:
     assert arrived(driver) == [b"early late"]
 
 
+def test_a_legacy_driver_that_waits_before_it_is_ready_is_not_forgotten() -> None:
+    """Its buffers are there before DRIVER_OK, and what comes meanwhile is in them from DRIVER_OK on."""
+    console = VirtioConsole(lambda _byte: None)
+    driver = Driver(Slot(console, interface="legacy"))
+    driver.take(0x8000)
+    driver.negotiate(0)
+    driver.set_up_queue(RECEIVEQ, 16)
+    offer(driver, ROOM)
+    console.receive(b"early")
+    driver.status = driver.working
+    driver.dut.settle()
+    assert arrived(driver) == [b"early"]
+
+
 def test_a_flood_is_cut() -> None:
     """A host that sends more than anybody reads loses the end of it, and no memory."""
     console = VirtioConsole(lambda _byte: None)
