@@ -1,6 +1,6 @@
 """A device under test: what a driver sees of it, and what its host can do to it. Nothing else.
 
-A device of your own is a subclass of `Dut`. What it cannot do it does not define: a test that needs it is
+A device of your own is a subclass of `Dut`, or of `DutInPython`, which has the RAM for it. What it cannot do it does not define: a test that needs it is
 then not applicable, and the report says so.
 """
 
@@ -108,6 +108,39 @@ class Dut(ABC):
 
     def close(self) -> None:  # noqa: B027 - most devices hold nothing
         """Give back what the device holds of the host."""
+
+
+class DutInPython(Dut):
+    """A device that is a Python class, with its RAM here. New, it is as `host_reset` leaves it.
+
+    Attributes:
+        ram: guest RAM, from `RAM_BASE` on.
+    """
+
+    def __init__(self, _device: str, _interface: str) -> None:
+        self.ram = bytearray(RAM_SIZE)
+        self.host_reset()
+
+    @abstractmethod
+    def host_reset(self) -> None:
+        """Forget the driver, as when the machine is switched on or reset; RAM stays."""
+
+    def in_ram(self, addr: int, length: int) -> bool:
+        """Return whether that many bytes at a guest physical address are all RAM."""
+        return RAM_BASE <= addr <= addr + length <= RAM_BASE + len(self.ram)
+
+    def read_memory(self, addr: int, length: int) -> bytes:
+        """Return RAM; raises IndexError outside it, where a driver may well send its device."""
+        return bytes(self.ram[self._place(addr, length)])
+
+    def write_memory(self, addr: int, data: bytes) -> None:
+        """Change RAM; raises IndexError outside it."""
+        self.ram[self._place(addr, len(data))] = data
+
+    def _place(self, addr: int, length: int) -> slice:
+        if not self.in_ram(addr, length):
+            raise IndexError(f"{length} bytes at {addr:#x} are not in RAM")
+        return slice(addr - RAM_BASE, addr - RAM_BASE + length)
 
 
 MakeDut = Callable[[str, str], Dut]

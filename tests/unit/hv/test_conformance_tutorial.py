@@ -21,6 +21,13 @@ MENDED = MENDED.replace("{0x00: 0x74726976", "{0xFC: getattr(self, 'generation',
 MENDED = MENDED.replace("and value < 2:", "and value < 2 and self.written.get((value, 0x44)):")
 
 
+def test_the_class_is_as_short_as_the_tutorial_says() -> None:
+    """No more than 60 lines of code, and as many as the text says."""
+    lines = [line for line in CODE[CODE.index("class ") :].splitlines() if line.strip()]
+    assert len(lines) <= 60
+    assert f"in {len(lines)} lines of code" in TUTORIAL
+
+
 def test_the_transcript_is_what_the_command_prints(tmp_path: Path) -> None:
     """The tutorial's run, on the tutorial's class, prints the tutorial's lines, and ends with 1."""
     (tmp_path / "mine.py").write_text(CODE)
