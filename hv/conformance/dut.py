@@ -1,7 +1,7 @@
 """A device under test: what a driver sees of it, and what its host can do to it. Nothing else.
 
-A device of your own is a subclass of `Dut`, or of `DutInPython`, which has the RAM for it. What it cannot do it
-does not define: a test that needs it is then not applicable, and the report says so.
+A device of your own is a subclass of `Dut`, or of `DutInPython`, which has the RAM for it. What it cannot do
+it does not define: a test that needs it is then not applicable, and the report says so.
 """
 
 from abc import ABC, abstractmethod
