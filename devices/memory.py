@@ -30,7 +30,6 @@ Pages = npt.NDArray[np.bool_]
 _MAP_NORESERVE = 0x4000
 """RAM may be more than the host has left (mmap(2)); Python names this flag from 3.13 on."""
 
-_PAGEMAP = "/proc/self/pagemap"
 _PAGEMAP_ENTRY = np.dtype("<u8")
 _SWAPPED_OR_OURS = np.uint64(1 << 62 | 1 << 56)  # in swap, or mapped by us alone: not the page of zeros
 _OF_A_FILE = np.uint64(1 << 61)
@@ -144,20 +143,8 @@ class GuestMemory:
         return self._own()
 
     def _own(self) -> Pages:
-        """For each page, whether this mapping has memory of its own for it (proc(5), "/proc/pid/pagemap")."""
-        entries = self.size // PAGE_SIZE
-        try:
-            with open(_PAGEMAP, "rb", buffering=0) as pagemap:  # noqa: PTH123
-                raw = os.pread(
-                    pagemap.fileno(),
-                    entries * _PAGEMAP_ENTRY.itemsize,
-                    self.address // PAGE_SIZE * _PAGEMAP_ENTRY.itemsize,
-                )
-        except OSError as error:
-            raise GuestMemoryError(f"{_PAGEMAP}: {error.strerror}; is /proc mounted?") from error
-        entry = np.frombuffer(raw, _PAGEMAP_ENTRY)
-        own: Pages = (entry & _SWAPPED_OR_OURS != 0) & (entry & _OF_A_FILE == 0)
-        return own
+        """For each page, whether this mapping has memory of its own for it."""
+        return own_pages("self", self.address, self.size)
 
     def nonzero(self) -> Pages:
         """For each page, whether anything but zeros is in it."""
@@ -184,6 +171,33 @@ class GuestMemory:
     def resident_bytes(self) -> int:
         """Return the host memory that this RAM takes now, in bytes; raises GuestMemoryError as `held`."""
         return int(np.count_nonzero(self._own())) * PAGE_SIZE
+
+
+def own_pages(process: int | str, address: int, size: int) -> Pages:
+    """For each page of a mapping, whether it has memory of its own for it (proc(5), "/proc/pid/pagemap").
+
+    Args:
+        process: whose mapping it is, a number or "self".
+        address: where it begins.
+        size: bytes.
+
+    Raises:
+        GuestMemoryError: the host does not tell.
+    """
+    path = f"/proc/{process}/pagemap"
+    entries = size // PAGE_SIZE
+    try:
+        with open(path, "rb", buffering=0) as pagemap:  # noqa: PTH123
+            raw = os.pread(
+                pagemap.fileno(),
+                entries * _PAGEMAP_ENTRY.itemsize,
+                address // PAGE_SIZE * _PAGEMAP_ENTRY.itemsize,
+            )
+    except OSError as error:
+        raise GuestMemoryError(f"{path}: {error.strerror}; is /proc mounted?") from error
+    entry = np.frombuffer(raw, _PAGEMAP_ENTRY)
+    own: Pages = (entry & _SWAPPED_OR_OURS != 0) & (entry & _OF_A_FILE == 0)
+    return own
 
 
 def runs(pages: Pages) -> Iterator[tuple[int, int]]:

@@ -6,13 +6,15 @@ the other's. Counts are pages of 4 KiB.
 """
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
+from devices.memory import Pages
+from devices.virtio.balloon import Balloon
 from hv import board
 from hv.machine import Machine
-from hv.shell import GuestShell
+from hv.shell import GuestShell, Shell
 
 SLACK_PAGES = 64
 """How far the toy kernel's own memory (stacks, slabs, rings) may move between entries and be no leak."""
@@ -65,6 +67,28 @@ class HostBooks(NamedTuple):
     hinted: int
 
 
+class Memory(Protocol):
+    """Guest RAM as its host sees it from outside."""
+
+    def held(self) -> Pages:
+        """For each page, whether the host holds memory for it."""
+
+    def resident_bytes(self) -> int:
+        """Return the host memory that it takes."""
+
+
+class Host(Protocol):
+    """What the host's side is read from: a machine of this package's, or of somebody else's."""
+
+    @property
+    def balloon(self) -> Balloon | None:
+        """The balloon device."""
+
+    @property
+    def memory(self) -> Memory:
+        """Guest RAM."""
+
+
 class Entry(NamedTuple):
     """Both sides at one moment.
 
@@ -107,7 +131,7 @@ def take(label: str, machine: Machine, shell: GuestShell) -> Entry:
     return Entry(label, machine.now_ns, guest_books(shell), host_books(machine))
 
 
-def guest_books(shell: GuestShell) -> GuestBooks:
+def guest_books(shell: Shell) -> GuestBooks:
     """Ask the toy kernel's shell for the guest's side; raises KeyError when the answer lacks a figure."""
     mem, device = shell.command("mem"), shell.command("balloon")
     return GuestBooks(
@@ -121,7 +145,7 @@ def guest_books(shell: GuestShell) -> GuestBooks:
     )
 
 
-def host_books(machine: Machine) -> HostBooks:
+def host_books(machine: Host) -> HostBooks:
     """Read the host's side; the machine must have a balloon."""
     balloon = machine.balloon
     assert balloon is not None

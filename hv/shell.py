@@ -8,8 +8,9 @@ is `thaw:RC> ` with the status of the last command, 0 or a negative errno, and c
 import errno
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 
 from hv.console import Terminal
 from hv.machine import Machine
@@ -91,17 +92,28 @@ def parse_values(lines: tuple[str, ...]) -> dict[str, int | str]:
     return values
 
 
-class GuestShell:
-    """Types at one machine's guest.
+class Runner(Protocol):
+    """What lets the guest run: a machine of this package's, or of somebody else's."""
+
+    @property
+    def now_ns(self) -> int:
+        """Its time since power-on."""
+
+    def run(self, until_ns: int, until: Callable[[], bool] = ...) -> Stop:
+        """Run until a time, or until a condition holds, or something ends the run; see `Machine.run`."""
+
+
+class Shell:
+    """Types at a guest's shell, on one of its lines.
 
     Args:
-        machine: a machine that boots, or has booted, a kernel with such a shell.
-        terminal: the line that the shell is on; None for the UART.
+        runner: what runs a kernel with such a shell.
+        terminal: the line that the shell is on.
     """
 
-    def __init__(self, machine: Machine, terminal: Terminal | None = None) -> None:
-        self.machine = machine
-        self._terminal = terminal or machine.serial
+    def __init__(self, runner: Runner, terminal: Terminal) -> None:
+        self._runner = runner
+        self._terminal = terminal
         self._typed = "", 0
 
     def wait_for_prompt(self, within_ns: int = PATIENCE_NS, *, fresh: bool = False) -> Stop:
@@ -116,7 +128,7 @@ class GuestShell:
         """
         console = self._terminal.console
         console.watch(PROMPT, fresh=fresh)
-        return self.machine.run(self.machine.now_ns + within_ns, until=lambda: console.match is not None)
+        return self._runner.run(self._runner.now_ns + within_ns, until=lambda: console.match is not None)
 
     def enter(self, line: str) -> None:
         """Type a command at the prompt, without running.
@@ -150,3 +162,19 @@ class GuestShell:
         """
         self.enter(line)
         return self.reply(within_ns)
+
+
+class GuestShell(Shell):
+    """Types at one machine's guest.
+
+    Args:
+        machine: a machine that boots, or has booted, a kernel with such a shell.
+        terminal: the line that the shell is on; None for the UART.
+
+    Attributes:
+        machine: it.
+    """
+
+    def __init__(self, machine: Machine, terminal: Terminal | None = None) -> None:
+        super().__init__(machine, terminal or machine.serial)
+        self.machine = machine

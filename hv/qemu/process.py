@@ -81,6 +81,16 @@ class QemuProcess:
         for ours in self.sockets.values():
             ours.close()
 
+    @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
     def reset(self) -> None:
         """Reset the machine as its reset button does; a stopped machine stays stopped."""
         self.qmp.execute("system_reset")

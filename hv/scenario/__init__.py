@@ -24,6 +24,8 @@ from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.guests import GUESTS
 from hv.scenario.journal import Event, Finding, Journal
 from hv.scenario.linux import LinuxGuest
+from hv.scenario.place import CannotError
+from hv.scenario.places import PLACES
 from hv.scenario.registry import Case, Scenario, scenario
 from hv.scenario.run import Run
 from hv.scenario.world import RAM, World
@@ -33,8 +35,10 @@ __all__ = [
     "GUESTS",
     "HEARING",
     "MS",
+    "PLACES",
     "RAM",
     "SECOND",
+    "CannotError",
     "Carrier",
     "Case",
     "Era",

@@ -14,6 +14,7 @@ from hv.monitor import Verdicts
 from hv.report import describe
 from hv.scenario.guest import Guest
 from hv.scenario.journal import Event
+from hv.scenario.place import CannotError, GuestMachine, Medium
 from hv.stop import Stop, StopReason
 
 if TYPE_CHECKING:
@@ -39,20 +40,19 @@ class Drive:
     Attributes:
         world: where it runs.
         number: from 1.
-        machine: the machine, for what this class has no word for.
+        host: the machine, as far as there is one everywhere (`hv.scenario.place`).
         guest: the kernel inside.
-        disk: the disk as this machine has it (writes and flushes counted), or None.
         stop: how the machine ended; None while it is on, and when the power was cut.
         on: whether it still runs.
         verdicts: what the monitor has seen of the guest's drivers, up to the end of the last drive.
     """
 
-    def __init__(self, world: "World", number: int, machine: Machine, disk: PowerCutBackend | None) -> None:
+    def __init__(self, world: "World", number: int, host: GuestMachine, medium: Medium | None) -> None:
         self.world = world
         self.number = number
-        self.machine = machine
-        self.guest: Guest = world.guest(machine)
-        self.disk = disk
+        self.host = host
+        self.guest: Guest = world.guest(host)
+        self._medium = medium
         self.stop: Stop | None = None
         self.on = True
         self._lines_told = 0
@@ -62,14 +62,32 @@ class Drive:
 
     @property
     def ns(self) -> int:
-        """Virtual time since power-on."""
-        return self.machine.now_ns
+        """Its time since power-on, which is virtual here."""
+        return self.host.now_ns
 
     @property
     def balloon(self) -> Balloon:
-        """The balloon device: the host's side."""
-        assert self.machine.balloon is not None, "every machine of a scenario has a balloon"
-        return self.machine.balloon
+        """The balloon device: the host's side. Elsewhere what it does not tell raises CannotError."""
+        assert self.host.balloon is not None, "every machine of a scenario has a balloon"
+        return self.host.balloon
+
+    @property
+    def machine(self) -> Machine:
+        """The machine, for what this class has no word for; raises CannotError where it is not ours."""
+        return self.ours("a look into the machine")
+
+    def ours(self, what: str) -> Machine:
+        """Return our machine; raises CannotError, with what is not to be had, where it is somebody else's."""
+        if not isinstance(self.host, Machine):
+            raise CannotError(what)
+        return self.host
+
+    @property
+    def disk(self) -> PowerCutBackend | None:
+        """The disk as this machine has it (writes and flushes counted), or None; raises CannotError."""
+        if self._medium is not None and not isinstance(self._medium, PowerCutBackend):
+            raise CannotError("a look at the disk's writes and flushes")
+        return self._medium
 
     def until(self, condition: Callable[[], bool], what: str, within_ns: int = PATIENCE_NS) -> None:
         """Run until a condition holds.
@@ -82,21 +100,21 @@ class Drive:
         Raises:
             ScenarioError: it did not come.
         """
-        stop = self.drive(lambda: self.machine.run(self.ns + within_ns, until=condition))
+        stop = self.drive(lambda: self.host.run(self.ns + within_ns, until=condition))
         self.expect(stop, StopReason.CONDITION, what)
         self.log("host", what)
 
     def until_line(self, pattern: str) -> None:
         """Run until the guest prints a line that matches a regular expression (see `Console.watch`)."""
-        console = self.machine.console
+        console = self.host.console
         console.watch(pattern, fresh=True)
         self.until(lambda: console.match is not None, f"the guest printed {pattern!r}")
 
     def until_ns(self, ns: int) -> None:
         """Run until a virtual time, or until the machine ends."""
         reached: list[int] = []
-        self.machine.at(ns, lambda: reached.append(ns))
-        self.drive(lambda: self.machine.run(max(ns, self.ns) + MS, until=lambda: bool(reached)))
+        self.host.at(ns, lambda: reached.append(ns))
+        self.drive(lambda: self.host.run(max(ns, self.ns) + MS, until=lambda: bool(reached)))
 
     def until_prompt(self) -> None:
         """Run until the guest's shell waits for a command."""
@@ -133,7 +151,7 @@ class Drive:
         Raises:
             ScenarioError: it stopped otherwise.
         """
-        stop = self.drive(lambda: self.machine.run(self.ns + PATIENCE_NS))
+        stop = self.drive(lambda: self.host.run(self.ns + PATIENCE_NS))
         if self.on:
             self.fail(f"waited for the power to go off, the machine stopped with {stop.reason.name}", stop)
 
@@ -145,11 +163,11 @@ class Drive:
         if at_ns is None:
             self._cut("power cut")
         else:
-            self.machine.at(at_ns, self._raise_power_cut)
+            self.ours("a power cut at a given time").at(at_ns, self._raise_power_cut)
 
     def log(self, side: str, text: str) -> None:
         """Enter a step, after what the guest has printed until now."""
-        lines = self.machine.console.lines
+        lines = self.host.console.lines
         events = self.world.journal.events
         events += [Event(self.number, line.ns, "guest", line.text) for line in lines[self._lines_told :]]
         self._lines_told = len(lines)
@@ -157,7 +175,7 @@ class Drive:
 
     def said(self, text: str) -> bool:
         """Whether the guest has printed `text`."""
-        return text in self.machine.console.text()
+        return text in self.host.console.text()
 
     def drive(self, go: Callable[[], Stop]) -> Stop:
         """Let the machine run, and take note when that was its end."""
@@ -185,14 +203,19 @@ class Drive:
     def fail(self, text: str, stop: Stop) -> Never:
         """Break off: raise ScenarioError with how the machine stands and what the guest said last."""
         self.log("host", text)
-        tail = "\n".join(self.machine.console.text().splitlines()[-_CONSOLE_TAIL:])
-        raise ScenarioError(f"{text}: {describe(self.machine, stop)}\nThe guest's last words:\n{tail}")
+        tail = "\n".join(self.host.console.text().splitlines()[-_CONSOLE_TAIL:])
+        raise ScenarioError(f"{text}: {self._describe(stop)}\nThe guest's last words:\n{tail}")
 
     # Inside.
 
+    def _describe(self, stop: Stop) -> str:
+        if isinstance(self.host, Machine):
+            return describe(self.host, stop)
+        return f"{stop.reason.name} after {stop.ns / 1e6:.0f} ms {stop.detail}".rstrip()
+
     def _tell_offences(self) -> None:
         """Make findings of what the sanitizer has found since it was last asked."""
-        sanitizer = self.machine.sanitizer
+        sanitizer = self.host.sanitizer if isinstance(self.host, Machine) else None
         if sanitizer is not None:
             for offence in sanitizer.findings[self._offences_told :]:
                 self.world.find(sanitizer.headline(offence))
@@ -200,9 +223,10 @@ class Drive:
 
     def _tell_breaches(self) -> None:
         """Make findings of the clauses that were broken since the monitor was last asked."""
-        if self.machine.monitor is None:
+        monitor = self.host.monitor if isinstance(self.host, Machine) else None
+        if monitor is None:
             return
-        self.verdicts = self.machine.monitor.verdicts
+        self.verdicts = monitor.verdicts
         for breach in self.verdicts.breaches[self._breaches_told :]:
             if breach.clause in self.world.known_breaches:
                 self.log("host", f"expected of this driver: {breach.headline()}")
@@ -220,6 +244,6 @@ class Drive:
 
     def _end(self, text: str) -> None:
         self.log("host", text)
-        if self.disk is not None and self.stop is not None:
-            self.world.disk = bytes(self.disk.data)
+        if self._medium is not None and self.stop is not None:
+            self.world.disk = bytes(self._medium.data)
         self.on = False

@@ -8,9 +8,9 @@ from hv import board
 from hv.books import SLACK_PAGES, GuestBooks, guest_books
 from hv.config import MachineConfig
 from hv.hibernate import Carrier
-from hv.machine import Machine
 from hv.scenario.eras import ERAS
-from hv.shell import GuestShell, Reply, Workload
+from hv.scenario.place import GuestMachine
+from hv.shell import Reply, Shell, Workload
 from hv.stop import Stop
 
 
@@ -33,7 +33,7 @@ class Guest(Protocol):
     carriers: ClassVar[tuple[Carrier, ...]]
     breaks: ClassVar[Mapping[str, str]]
 
-    def __init__(self, machine: Machine) -> None: ...
+    def __init__(self, machine: GuestMachine) -> None: ...
 
     @staticmethod
     def require() -> None:
@@ -101,9 +101,9 @@ class ToyGuest:
     carriers: ClassVar[tuple[Carrier, ...]] = tuple(Carrier)
     breaks: ClassVar[Mapping[str, str]] = {}
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: GuestMachine) -> None:
         self._machine = machine
-        self._shell = GuestShell(machine)
+        self._shell = Shell(machine, machine.serial)
 
     @staticmethod
     def require() -> None:

@@ -18,8 +18,8 @@ from hv.config import MachineConfig
 from hv.errors import ConfigError
 from hv.hibernate import Carrier
 from hv.linux.kit import Kit, default_folder
-from hv.machine import Machine
-from hv.shell import GuestShell, Reply, Workload
+from hv.scenario.place import GuestMachine
+from hv.shell import Reply, Shell, Workload
 from hv.stop import Stop
 
 _COMMAND_LINE = "no_console_suspend resume=/dev/vda"
@@ -43,9 +43,10 @@ class LinuxGuest:
         "C066": "the balloon's init_vqs kicks the statistics queue, and DRIVER_OK comes behind it",
     }
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: GuestMachine) -> None:
         self._machine = machine
-        self._shell = GuestShell(machine, machine.channel)
+        assert machine.channel is not None, "`prepare` asks for one"
+        self._shell = Shell(machine, machine.channel)
 
     @staticmethod
     def require() -> None:

@@ -14,6 +14,7 @@ from hv.errors import ConfigError
 from hv.hibernate import Carrier
 from hv.scenario.eras import HEARING
 from hv.scenario.guests import GUESTS
+from hv.scenario.places import PLACES
 from hv.scenario.world import World
 
 LIBRARY = "hv.scenario.library"
@@ -51,9 +52,13 @@ class Scenario:
         return (self.play.__doc__ or "").strip().partition("\n")[0]
 
     def cases(
-        self, seed: int = 0, settings: Mapping[str, str] | None = None, guest: str = "toy"
+        self,
+        seed: int = 0,
+        settings: Mapping[str, str] | None = None,
+        guest: str = "toy",
+        place: str = "here",
     ) -> "Iterator[Case]":
-        """Yield each era with each carrier that a guest has; none if the scenario is not for it.
+        """Yield each era with each carrier that guest and place have; none if the scenario is not for them.
 
         Raises:
             ConfigError: it has no such option.
@@ -65,8 +70,9 @@ class Scenario:
                 raise ConfigError(f"--set {name}: scenario {self.name} has no such option; it has {known}")
         if guest in self.guests:
             for era in (era for era in self.eras if era in GUESTS[guest].eras):
-                for carrier in (carrier for carrier in self.carriers if carrier in GUESTS[guest].carriers):
-                    yield Case(self.source, self.name, era, carrier, seed, chosen, guest)
+                for carrier in self.carriers:
+                    if carrier in GUESTS[guest].carriers and carrier in PLACES[place].carriers:
+                        yield Case(self.source, self.name, era, carrier, seed, chosen, guest, place)
 
 
 class Case(NamedTuple):
@@ -80,6 +86,7 @@ class Case(NamedTuple):
         seed: of the world's chance.
         settings: the scenario's options, by name.
         guest: the kernel, of `GUESTS`.
+        place: where it runs, of `PLACES`.
         sanitize: with the balloon sanitizer, whose findings count.
         monitor: with the monitor of the guest's drivers, and the clauses that they break count.
     """
@@ -91,13 +98,15 @@ class Case(NamedTuple):
     seed: int
     settings: tuple[tuple[str, str], ...] = ()
     guest: str = "toy"
+    place: str = "here"
     sanitize: bool = False
     monitor: bool = False
 
     @property
     def id(self) -> str:
         """What tells it from other cases, for people: `name[guest-era-carrier]`."""
-        return f"{self.name}[{self.guest}-{self.era}-{self.carrier.value}]"
+        guest = self.guest if self.place == "here" else f"{self.guest}-{self.place}"
+        return f"{self.name}[{guest}-{self.era}-{self.carrier.value}]"
 
     @property
     def command(self) -> str:
@@ -105,6 +114,7 @@ class Case(NamedTuple):
         what = self.name if self.source.startswith(LIBRARY) else f"{self.source}:{self.name}"
         words = ["thawvisor", "scenario", "run", what]
         words += ["--guest", self.guest] if self.guest != "toy" else []
+        words += ["--on", self.place] if self.place != "here" else []
         words += ["--era", self.era, "--carrier", self.carrier.value]
         words += ["--seed", str(self.seed)] if self.seed else []
         words += [word for name, value in self.settings for word in ("--set", f"{name}={value}")]

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from devices.memory import PAGE_SIZE
-from devices.virtio.backends import PowerCutBackend
 from devices.virtio.balloon import HintState
 from hv import books
 from hv.hibernate import Carrier
@@ -17,6 +16,7 @@ from hv.ledger import Kind, Ledger
 from hv.machine import Machine
 from hv.misbehave import fault
 from hv.scenario.drive import Drive, ScenarioError
+from hv.scenario.place import CannotError, GuestMachine, Medium
 from hv.shell import Reply, Workload
 from hv.stop import Stop, StopReason
 
@@ -25,33 +25,36 @@ if TYPE_CHECKING:
 
 
 class Run(Drive):
-    """One machine and the guest in it. Made by `World.power_on`, which see.
+    """One machine and the guest in it. Made by `World.power_on`, which see."""
 
-    Attributes:
-        ledger: both sides' books, page by page.
-    """
-
-    def __init__(self, world: "World", number: int, machine: Machine, disk: PowerCutBackend | None) -> None:
-        super().__init__(world, number, machine, disk)
-        self.ledger = Ledger(machine)
+    def __init__(self, world: "World", number: int, host: GuestMachine, medium: Medium | None) -> None:
+        super().__init__(world, number, host, medium)
+        self._ledger = Ledger(host) if isinstance(host, Machine) else None
         self._differences_told = 0
+
+    @property
+    def ledger(self) -> Ledger:
+        """Both sides' books, page by page; raises CannotError where the guest's memory cannot be read."""
+        if self._ledger is None:
+            raise CannotError("both sides' books page by page")
+        return self._ledger
 
     def set_target(self, pages: int, at_ns: int | None = None) -> None:
         """Set the host's target, which the world keeps; now, or at a virtual time of this run."""
 
         def act() -> None:
             self.world.target = pages
-            self.machine.set_balloon_target(pages)
+            self.host.set_balloon_target(pages)
             self.log("host", f"balloon target set to {pages} pages")
 
         if at_ns is None:
             act()
         else:
-            self.machine.at(at_ns, act)
+            self.ours("an act of the host's at a given time").at(at_ns, act)
 
     def misbehave(self, text: str) -> None:
         """Have a device commit a fault, `DEVICE:FAULT[=VALUE][@WHEN][+]`; see `hv.misbehave.fault`."""
-        self.machine.misbehave(fault(text))
+        self.ours("a device that misbehaves").misbehave(fault(text))
         self.log("host", f"misbehaviour: {text}")
 
     def behave(self) -> None:
@@ -152,13 +155,13 @@ class Run(Drive):
 
     def host_pages(self) -> int:
         """Return the pages of host memory that guest RAM takes."""
-        return self.machine.memory.resident_bytes() // PAGE_SIZE
+        return self.host.memory.resident_bytes() // PAGE_SIZE
 
     # Hibernation.
 
     def start_hibernation(self, carrier: Carrier | None = None) -> None:
         """Type the command that hibernates, by the world's carrier or another, and do not wait."""
-        self.type(self.guest.hibernate_command(carrier or self.world.carrier))
+        self.type(self._hibernate_command(carrier))
 
     def hibernate(self, carrier: Carrier | None = None) -> None:
         """Hibernate and switch off.
@@ -181,24 +184,30 @@ class Run(Drive):
         Raises:
             ScenarioError: it went to sleep, or failed with another error.
         """
-        line = self.guest.hibernate_command(carrier or self.world.carrier)
+        line = self._hibernate_command(carrier)
         reply = self.shell(line, status)
         if reply.status == 0:
             raise ScenarioError(f"`{line}` ended with 0: a hibernation that must fail did not")
+
+    def _hibernate_command(self, carrier: Carrier | None) -> str:
+        carrier = carrier or self.world.carrier
+        if carrier not in self.world.place.carriers:
+            raise CannotError(f"an image that the {carrier.value} carries")
+        return self.guest.hibernate_command(carrier)
 
     # Judging.
 
     def take_books(self, label: str) -> books.Entry:
         """Take both sides' books; the guest must stand at its prompt."""
         try:
-            entry = books.Entry(label, self.ns, self.guest.books(), books.host_books(self.machine))
+            entry = books.Entry(label, self.ns, self.guest.books(), books.host_books(self.host))
         except KeyError as error:
             raise ScenarioError(f"the guest's books cannot be read: {error}") from None
         self.log("scenario", f"books: {label}")
         return entry
 
     def balance(self, label: str, leak: int = 0) -> books.Entry:
-        """Take both sides' books and compare them: page by page, and with the first that this world balanced.
+        """Take both sides' books and compare them: with the first of this world, and here also page by page.
 
         Args:
             label: what has just happened.
@@ -212,15 +221,20 @@ class Run(Drive):
         for total in books.balance([first, entry], leak, self.guest.own_pages):
             if total.label == label:
                 self.world.find(f"{label}: {total.text}")
-        self.ledger.entry(label)
-        findings = self.ledger.findings()
+        if self._ledger is not None:
+            self._compare_pages(self._ledger, label, leak)
+        return entry
+
+    def _compare_pages(self, ledger: Ledger, label: str, leak: int) -> None:
+        """Compare both sides' books page by page; each difference is a finding, but for the known leak."""
+        ledger.entry(label)
+        findings = ledger.findings()
         for page in findings[self._differences_told :]:
             if page.kind is not Kind.LEAKED or not leak:
                 self.world.find(page.text)
         self._differences_told = len(findings)
         if leak:
             self.world.check(self.leaked() == leak, f"{label}: {self.leaked()} pages leaked, not {leak}")
-        return entry
 
     def leaked(self) -> int:
         """Count the pages that the ledger has found in use and nobody's."""
@@ -229,5 +243,4 @@ class Run(Drive):
 
     def balloon_queues(self) -> int:
         """Count the balloon's queues that the device may use (spec: "QueueReady")."""
-        transport = self.machine.save()[f"virtio{self.machine.config.balloon_slot}"]
-        return sum(bool(queue["ring"]) for queue in transport["queues"])
+        return self.balloon.queues_in_use

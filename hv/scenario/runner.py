@@ -12,6 +12,8 @@ from hv.monitor import Verdicts, as_json
 from hv.scenario.drive import ScenarioError
 from hv.scenario.guests import GUESTS
 from hv.scenario.journal import Journal
+from hv.scenario.place import CannotError
+from hv.scenario.places import PLACES
 from hv.scenario.registry import Case, find
 from hv.scenario.world import World
 
@@ -25,17 +27,24 @@ class Outcome:
         journal: steps, figures and findings.
         verdicts: of the monitor, when there was one.
         broke: why it could not go on to its end; empty when it did.
+        cannot: what it asked for and there is not where it ran; empty when there was all.
     """
 
     case: Case
     journal: Journal
     verdicts: Verdicts
-    broke: str
+    broke: str = ""
+    cannot: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """It found something, or broke off."""
+        return bool(self.broke or self.journal.findings)
 
     @property
     def passed(self) -> bool:
         """It came to its end, and found nothing."""
-        return not self.broke and not self.journal.findings
+        return not self.failed and not self.cannot
 
     def as_json(self) -> dict[str, Any]:
         """Return it as plain data, with the command that replays it."""
@@ -43,12 +52,14 @@ class Outcome:
         return {
             "scenario": case.name,
             "guest": case.guest,
+            "on": case.place,
             "era": case.era,
             "carrier": case.carrier.value,
             "seed": case.seed,
             "passed": self.passed,
             "command": case.command,
             "broke": self.broke,
+            "cannot": self.cannot,
             "figures": self.journal.figures,
             "findings": [finding._asdict() for finding in self.journal.findings],
             "events": [event._asdict() for event in self.journal.events],
@@ -73,15 +84,18 @@ def play(case: Case, jobs: int = 1) -> Outcome:
         jobs=jobs,
         sanitize=case.sanitize,
         monitor=case.monitor,
+        place=PLACES[case.place],
     ) as world:
-        broke = ""
+        broke = cannot = ""
         try:
             scenario.play(world)
+        except CannotError as error:
+            cannot = str(error)
         except (ScenarioError, ThawvisorError) as error:
             broke = str(error)
         except Exception as error:
             broke = _blame(error, scenario.play.__code__.co_filename)
-        return Outcome(case, world.journal, world.verdicts, broke)
+        return Outcome(case, world.journal, world.verdicts, broke, cannot)
 
 
 def _blame(error: Exception, file: str) -> str:

@@ -12,14 +12,14 @@ from devices.virtio.balloon import DEFAULT_FEATURES
 from hv import board, books
 from hv.config import Disk, MachineConfig
 from hv.errors import ConfigError
-from hv.hibernate import Carrier, thaw, write_host_image
-from hv.machine import Machine
+from hv.hibernate import Carrier, write_host_image
 from hv.monitor import Verdicts
 from hv.sanitizer import Mode
 from hv.scenario.drive import Drive, ScenarioError
 from hv.scenario.eras import ERAS, Era
 from hv.scenario.guest import Guest, ToyGuest
 from hv.scenario.journal import Event, Figure, Finding, Journal
+from hv.scenario.place import GuestMachine, Here, Medium, Place
 from hv.scenario.run import Run
 from hv.shell import Workload
 from hv.snapshot.format import Header
@@ -41,7 +41,8 @@ class World:
         carrier: who carries the S4 image.
         seed: of `random`, the only source of chance.
         random: for scenarios that draw lots.
-        guest: the adapter of the kernel that runs here.
+        guest: the adapter of the kernel in its machines.
+        place: where they are; here.
         settings: what was set from outside of the scenario's options.
         jobs: processes that a scenario with much to do may use.
         sanitize: what the balloon sanitizer finds is a finding.
@@ -71,12 +72,14 @@ class World:
         jobs: int = 1,
         sanitize: bool = False,
         monitor: bool = False,
+        place: Place | None = None,
     ) -> None:
         self.era: Era = ERAS[era]
         self.carrier = carrier
         self.seed = seed
         self.random = random.Random(seed)
         self.guest = guest
+        self.place = place or Here()
         self.settings = dict(settings or {})
         self.jobs = jobs
         self.sanitize = sanitize
@@ -123,10 +126,12 @@ class World:
             ImageError: the host image is not for this machine.
         """
         self._make_room()
-        disk = None if self.disk is None else PowerCutBackend(self.disk, cut_at, fail_at)
-        config = self._config(() if disk is None else (Disk(Path("disk"), slot=0, backend=disk),))
-        machine = Machine(config) if self.host_image is None else thaw(self.host_image, config)
-        run = self._enter(machine, disk)
+        disks: tuple[Disk, ...] = ()
+        medium = None
+        if self.disk is not None:
+            disk, medium = self.place.disk(self.disk, self._folder, cut_at, fail_at)
+            disks = (disk,)
+        run = self._enter(self.place.machine(self._config(disks), self.host_image), medium)
         run.log("host", f"power on, {self.ram // board.MIB} MiB, balloon target {self.target} pages")
         return run
 
@@ -136,7 +141,7 @@ class World:
         Raises:
             ConfigError: it has a disk.
         """
-        header = write_snapshot(self._folder / "snapshot", run.machine)
+        header = write_snapshot(self._folder / "snapshot", run.ours("a snapshot"))
         run.log("host", f"a snapshot of {header.pages_saved} pages, {header.pages_hinted} left out as hinted")
         return header
 
@@ -171,9 +176,9 @@ class World:
         )
         return self.guest.prepare(config, self.era.name)
 
-    def _enter(self, machine: Machine, disk: PowerCutBackend | None) -> Run:
+    def _enter(self, machine: GuestMachine, medium: Medium | None) -> Run:
         self._machine.enter_context(machine)
-        self.runs.append(Run(self, len(self.runs) + 1, machine, disk))
+        self.runs.append(Run(self, len(self.runs) + 1, machine, medium))
         return self.runs[-1]
 
     def boot(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:

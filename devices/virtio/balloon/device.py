@@ -116,6 +116,12 @@ class Balloon(VirtioDevice):
         return self._pages.ballooned
 
     @property
+    def queues_in_use(self) -> int:
+        """How many queues the driver has given the device."""
+        carrier = self._carrier
+        return 0 if carrier is None else sum(map(carrier.ready, range(len(self.queue_sizes))))
+
+    @property
     def stats(self) -> dict[str, int] | None:
         """What the driver last said of its memory (`STATISTICS`), or None while it has said nothing."""
         return self._stats.values

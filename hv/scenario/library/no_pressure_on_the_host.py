@@ -1,6 +1,5 @@
 """P5."""
 
-from hv import board
 from hv.scenario import ERAS, GUESTS, World, scenario
 
 TARGET = 4000
@@ -14,7 +13,7 @@ def no_pressure_on_the_host(world: World) -> None:
     > before sleep, and also don't put unnecessary pressure on the host.
     """
     run = world.start(touch=2000, target=TARGET)
-    before = run.machine.memory.resident_bytes()
+    before = run.host_pages()
     run.hibernate()
     requests = run.balloon.counters.deflate_requests
     if world.era.deflates_at_freeze:
@@ -22,5 +21,4 @@ def no_pressure_on_the_host(world: World) -> None:
         world.check(requests > 0, "the era deflates at freeze, and asked for nothing")
     else:
         world.figure("deflate_requests_at_freeze", requests, expected=0)
-    growth = (run.machine.memory.resident_bytes() - before) // board.PAGE_SIZE
-    world.figure("host_pages_taken_by_hibernation", growth)
+    world.figure("host_pages_taken_by_hibernation", run.host_pages() - before)
