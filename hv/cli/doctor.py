@@ -33,7 +33,8 @@ def _ours() -> str:
 
 
 def _unicorn() -> str:
-    from hv.cpu.internals import OFFSETS, verify
+    from hv.cpu.internals import OFFSETS
+    from hv.cpu.proof import verify
 
     verify()
     return f"the library's internals are the known ones: {len(OFFSETS)} places verified"

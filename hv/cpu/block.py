@@ -4,9 +4,9 @@ It runs before each block, so it is the most frequent code of all: the fast path
 written as LLVM IR because a numba callback costs twice as much (its calling convention), and only at a
 deadline it calls the slow path below, compiled by numba.
 
-The hook comes before the block's own check for a request to leave. So the slow path can order a stop or make
-way for an interrupt precisely here; the block has not run then, and what it counted is taken back. It makes
-way only for an interrupt that the CPU will take at once, or it would come back here for ever.
+The slow path leaves the translated code for a stop or an interrupt precisely here: the block has not run
+then, and what it counted is taken back. It makes way only for an interrupt that the CPU will take at once, or
+it would come back here for ever.
 """
 
 from functools import cache
@@ -15,20 +15,17 @@ import llvmlite.binding as llvm
 
 from hv.cpu.clock import update_timer
 from hv.cpu.interrupts import deliverable
-from hv.cpu.intrinsics import call, callback, i64, int64, load64, store16, store64, u32, void
+from hv.cpu.intrinsics import callback, i64, int64, load64, store64, u32, void
+from hv.cpu.leave import leave, stop
 from hv.cpu.state import (
     BLOCK_END,
     BLOCK_SLOW_PATH,
     BUDGET,
     CLOCK,
     DEADLINE,
-    EMU_STOP,
-    ENGINE,
-    KICK,
     STOP_BUDGET,
     STOP_REQUEST,
     STOP_REQUESTED,
-    STOPPED,
 )
 
 _FAST_PATH = f"""
@@ -56,27 +53,20 @@ done:
 }}
 """
 
-_LEAVE_CHAIN = 0xFFFF
-
 
 @callback(void(i64, i64, u32, i64))
-def slow_path(_engine: int, _address: int, size: int, s: int) -> None:
+def slow_path(_engine: int, address: int, size: int, s: int) -> None:
     """Something is due before the block that starts now."""
     now = load64(s + CLOCK) - int64(size)
     update_timer(s, now)
     if load64(s + STOP_REQUEST):
         store64(s + STOP_REQUEST, 0)
-        store64(s + STOPPED, STOP_REQUESTED)
+        stop(s, STOP_REQUESTED)
     elif now >= load64(s + BUDGET):
-        store64(s + STOPPED, STOP_BUDGET)
-    elif deliverable(s):
-        store16(load64(s + KICK), _LEAVE_CHAIN)
-        store64(s + CLOCK, now)
+        stop(s, STOP_BUDGET)
+    elif not deliverable(s):
         return
-    else:
-        return
-    store64(s + CLOCK, now)
-    call(load64(s + EMU_STOP), load64(s + ENGINE))
+    leave(s, address, now)
 
 
 @cache

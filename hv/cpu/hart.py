@@ -16,7 +16,7 @@ is written itself.
 
 import weakref
 from collections.abc import Callable, Iterable
-from ctypes import CFUNCTYPE, c_uint8, c_uint32, c_uint64, c_void_p, cast
+from ctypes import CFUNCTYPE, c_uint32, c_uint64, c_void_p, cast
 from functools import cache
 
 import numpy as np
@@ -25,8 +25,9 @@ from unicorn import unicorn_const as uc
 
 from devices.memory import GuestMemory
 from devices.state import Fields, State
-from hv.cpu import block, clock, csr, internals, interrupts, loop, mmu, state, trap
+from hv.cpu import block, clock, csr, internals, interrupts, loop, mmu, proof, state, trap
 from hv.cpu.engine import Engine
+from hv.cpu.leave import drop_exit_checks
 from hv.cpu.mmio import Region, Windows
 from hv.cpu.registers import Registers
 from hv.cpu.riscv import MEIP, MSIP, SEIP
@@ -43,7 +44,7 @@ _UNMAPPED = uc.UC_HOOK_MEM_READ_UNMAPPED | uc.UC_HOOK_MEM_WRITE_UNMAPPED | uc.UC
 
 _CODE_HOOK = CFUNCTYPE(None, c_void_p, c_uint64, c_uint32, c_void_p)
 
-_verify_once = cache(internals.verify)
+_verify_once = cache(proof.verify)
 
 
 class Hart:
@@ -70,6 +71,7 @@ class Hart:
         self._tracepoints: list[object] = []  # ctypes does not keep them alive
         self._watch: Watch | None = None
         self._engine = Engine()
+        self._exit_check = drop_exit_checks(self._engine)
         try:
             self._assemble()
         except BaseException:
@@ -103,7 +105,6 @@ class Hart:
             state.ENV: at.env,
             state.CPU: at.cpu,
             state.ENGINE: engine.handle,
-            state.KICK: at.cpu + internals.CPU_KICK + 2,
             state.INTERRUPT_REQUEST: at.interrupt_request,
             state.HALTED: at.cpu + internals.CPU_HALTED,
             state.RAM_BASE: memory.base,
@@ -112,9 +113,9 @@ class Hart:
             state.PAGE_STATES: self._page_states.ctypes.data,
             state.EMU_START: engine.address("uc_emu_start"),
             state.EMU_STOP: engine.address("uc_emu_stop"),
-            state.WRITE_SATP: csr.install(),
             state.BLOCK_SLOW_PATH: block.slow_path.address,
         }
+        csr.install()
         functions = {slot: internals.function_address(name) for slot, name in internals.FUNCTIONS.items()}
         for slot, value in (places | functions).items():
             s[slot] = value
@@ -131,7 +132,6 @@ class Hart:
         for begin, end in ((0, memory.base - 1), (memory.base + memory.size, MASK64)):
             engine.hook(_UNMAPPED, mmu.unmapped_hook.address, s.address, begin, end)
         self.attach(())
-        self._breakpoints_changed()
         self._registers = Registers(engine, at)
         self.reset(memory.base, 0, 0, 0)
 
@@ -157,6 +157,7 @@ class Hart:
         s[state.MTIME_OFFSET] = mtime_offset
         s[state.MTIMECMP] = mtimecmp
         s[state.STOP_REQUEST] = s[state.USER_PAGE_COUNT] = 0
+        s[state.LARGE_BEGIN], s[state.LARGE_END] = state.NOWHERE_BEGIN, state.NOWHERE_END
         for i in range(internals.TLB_COUNT):
             s[state.TLB_WINDOWS + 8 * i] = now
 
@@ -287,14 +288,14 @@ class Hart:
         if address not in self._breakpoints:
             hook = (uc.UC_HOOK_CODE, loop.breakpoint_hit.address, self._state.address, address, address)
             self._breakpoints[address] = self._engine.hook(*hook)
-            self._breakpoints_changed()
+            self._engine.flush()
 
     def remove_breakpoint(self, address: int) -> None:
         """Do not stop there any longer."""
         hook = self._breakpoints.pop(address, None)
         if hook is not None:
             self._engine.unhook(hook)
-            self._breakpoints_changed()
+            self._engine.flush()
 
     def add_tracepoint(self, address: int, passed: Callable[[], None]) -> None:
         """Call `passed` before each execution of the instruction at a virtual address.
@@ -329,12 +330,6 @@ class Hart:
     def forget_translations(self) -> None:
         """Empty the TLB; the guest does not notice."""
         self._engine.flush_tlb()
-
-    def _breakpoints_changed(self) -> None:
-        """Translate all code anew: with calls at breakpoints, and only then with checks inside a block."""
-        checks = c_uint8.from_address(self._engine.handle + internals.ENGINE_NO_EXIT_REQUEST)
-        checks.value = not self._breakpoints
-        self._engine.flush()
 
     def save(self) -> State:
         """Return the hart as plain data: registers, clock, timer. Breakpoints belong to the debugger."""

@@ -1,32 +1,32 @@
-"""Everything that is known of Unicorn's insides, and the proof at start that it is true of the library.
+"""Everything that is known of Unicorn's insides.
 
 Unicorn's public API cannot run an operating system: it never enters the guest's trap handler for an
 exception, gives no fault address, and has neither interrupts nor a clock (Unicorn issues 2402 and 2403 ask
 for that). All of it is in the library, which exports QEMU's internal functions under their own names with the
 suffix `_riscv64`; what is missing are the places of a few fields. This is the only module that knows them,
-and `verify` checks each one before any guest runs: it writes through the public API and looks for the value,
-or looks for pointers that can only stand there. A library that differs is refused, because a wrong offset
-would corrupt the heap of the host process.
+and `hv.cpu.proof` checks each one before any guest runs. A library that differs is refused, because a wrong
+offset would corrupt the heap of the host process.
 
 The offsets are those of LP64 builds (`qemu/target/riscv/cpu.h`, `qemu/include/hw/core/cpu.h`,
 `include/uc_priv.h`).
 """
 
 import ctypes
+import os
 import threading
-import time
 from collections.abc import Mapping
-from ctypes import CFUNCTYPE, POINTER, byref, c_int, c_uint8, c_uint32, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, POINTER, byref, c_int, c_uint32, c_uint64, c_void_p
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from unicorn import riscv_const as reg
 
 from hv.cpu import state
 from hv.cpu.engine import VERSION, Engine, library
-from hv.cpu.riscv import CSR_HPMCOUNTER3, M_MODE, S_MODE
+from hv.cpu.riscv import CSR_HPMCOUNTER3
 from hv.errors import HostError
 
 # CPURISCVState, called env
@@ -61,8 +61,6 @@ ENV_CONTEXT_SIZE = 0x5F8  # what uc_context_save copies: everything above and th
 # CPUState and CPUClass, around env
 CPU_ENV = 0x8D10
 CPU_ENV_PTR = 296
-CPU_KICK_PTR = 304
-CPU_KICK = CPU_ENV - 16  # in QEMU it is called icount_decr
 CPU_TLB_WINDOW = CPU_ENV - 2848  # window_begin_ns of the first TLB
 CPU_TLB_STRIDE = 696  # from one TLB to the next, of four
 CPU_HALTED = 33176
@@ -76,16 +74,30 @@ ENGINE_CONTEXT_SIZE = 2016
 ENGINE_FLAGS = 2032  # hook_insert, first_tb, no_exit_request, init_done: one byte each
 ENGINE_NO_EXIT_REQUEST = ENGINE_FLAGS + 2
 
+ENGINE_TCG = 768
+
+# TCGContext, the translator
+TCG_HELPERS = 0x88E0  # GHashTable: what it knows of each function that translated code calls
+TCG_ENGINE = 0x8970
+
 # uc_tb, which is public
 TB_PC = 0
 TB_SIZE = 10
 
 OFFSETS = {
-    name: value for name, value in vars().items() if name.startswith(("ENV_", "CPU_", "CLASS_", "ENGINE_"))
+    name: value
+    for name, value in vars().items()
+    if name.startswith(("ENV_", "CPU_", "CLASS_", "ENGINE_", "TCG_"))
 }
-"""What `verify` proves, by name."""
+"""What `hv.cpu.proof` proves, by name."""
 
-PRIVILEGE_1_11 = 0x11100
+# GHashTable and its nodes, in words: key, value, hash
+_TABLE_WORDS = 4
+_TABLE_SIZE = 0
+_TABLE_SIZE_MASK = 0xFFFF  # the upper half of the word is another field; a table is small
+_TABLE_NODES = 3
+_NODE_WORDS = 3
+
 TLB_COUNT = 4
 
 FUNCTIONS = {
@@ -103,7 +115,7 @@ FUNCTIONS = {
 }
 """Internal functions that compiled code calls, by the slot that holds their address."""
 
-_PYTHON_FUNCTIONS: dict[str, list[Any]] = {
+PYTHON_FUNCTIONS: dict[str, list[Any]] = {
     "qemu_ram_addr_from_host": [c_void_p, c_void_p],
     "riscv_cpu_get_fflags": [c_void_p],
     "riscv_cpu_tlb_fill": [],
@@ -111,40 +123,9 @@ _PYTHON_FUNCTIONS: dict[str, list[Any]] = {
     "riscv_csrrw_debug": [c_void_p, c_int, c_void_p, c_uint64, c_uint64],
     "riscv_get_csr_ops": [c_int, c_void_p],
     "riscv_set_csr_ops": [c_int, c_void_p],
+    "helper_check_exit_request": [],
     "tb_invalidate_phys_range": [c_void_p, c_uint64, c_uint64],
 }
-
-_PROBES = {
-    "ENV_PC": ("PC", 0x1_2340),
-    **{f"ENV_X+{i}": (f"X{i}", 0x1234_5678_9ABC_DE00 + i) for i in range(1, 32)},
-    **{f"ENV_F+{i}": (f"F{i}", 0x2234_5678_9ABC_DE00 + i) for i in range(32)},
-    "ENV_MSTATUS": ("MSTATUS", 1 << 18 | 1 << 13),
-    "ENV_FRM": ("FRM", 5),
-    "ENV_MIE": ("MIE", 0x88),
-    "ENV_MIDELEG": ("MIDELEG", 0x222),
-    "ENV_STVAL": ("STVAL", 0x1001),
-    "ENV_MTVAL": ("MTVAL", 0x2002),
-    "ENV_MEDELEG": ("MEDELEG", 0xB109),
-    "ENV_STVEC": ("STVEC", 0x3000),
-    "ENV_SEPC": ("SEPC", 0x4000),
-    "ENV_SCAUSE": ("SCAUSE", 0x5),
-    "ENV_MTVEC": ("MTVEC", 0x6000),
-    "ENV_MEPC": ("MEPC", 0x7000),
-    "ENV_MCAUSE": ("MCAUSE", 0x8),
-    "ENV_SCOUNTEREN": ("SCOUNTEREN", 0x9),
-    "ENV_MCOUNTEREN": ("MCOUNTEREN", 0xA),
-}
-"""(register, value) to write through the public API, by the place to look at then; `+i` counts words."""
-
-_NEIGHBOURS = (
-    ("ENV_LOAD_VAL", "ENV_LOAD_RES", 8),
-    ("ENV_BADADDR", "ENV_FRM", 8),
-    ("ENV_SPTBR", "ENV_MIDELEG", 8),
-    ("ENV_SATP", "ENV_SPTBR", 8),
-    ("ENV_STVAL", "ENV_SATP", 8),
-    ("ENGINE_NO_EXIT_REQUEST", "ENGINE_FLAGS", 2),
-)
-"""Fields that nothing public shows, each at its distance from one that is proved."""
 
 
 class CsrOperations(ctypes.Structure):
@@ -155,6 +136,18 @@ class CsrOperations(ctypes.Structure):
 
 _CSR_PREDICATE = CFUNCTYPE(c_int, c_void_p, c_int)
 _CSR_READ = CFUNCTYPE(c_int, c_void_p, c_int, POINTER(c_uint64))
+
+
+EXIT_CHECK = "check_exit_request"
+"""Helper that every block calls before anything else, to see whether somebody wants the CPU to stop."""
+
+TCG_CALL_NO_RWG_SE = 1 | 4  # neither reads nor writes guest registers, and has no side effects
+
+
+class HelperInfo(ctypes.Structure):
+    """`TCGHelperInfo`: what the translator knows of a function that translated code calls."""
+
+    _fields_ = (("func", c_void_p), ("name", c_void_p), ("flags", c_uint32), ("sizemask", c_uint32))
 
 
 @dataclass(frozen=True)
@@ -190,8 +183,8 @@ def function(name: str) -> Any:
         found = getattr(library(), f"{name}_riscv64")
     except AttributeError:
         raise refuse(f"no function {name}_riscv64") from None
-    if name in _PYTHON_FUNCTIONS:
-        found.argtypes = _PYTHON_FUNCTIONS[name]
+    if name in PYTHON_FUNCTIONS:
+        found.argtypes = PYTHON_FUNCTIONS[name]
     found.restype = c_uint64
     return found
 
@@ -256,7 +249,6 @@ def locate(engine: Engine, offsets: Mapping[str, int] = OFFSETS) -> Location:
         raise refuse("ENGINE_CPU, CPU_ENV")
     pointers = {
         "CPU_ENV_PTR": env,
-        "CPU_KICK_PTR": cpu + offsets["CPU_KICK"],
         "CPU_ENGINE_PTR": engine.handle,
         "CLASS_TLB_FILL": function_address("riscv_cpu_tlb_fill"),
         "CLASS_EXEC_INTERRUPT": function_address("riscv_cpu_exec_interrupt"),
@@ -271,7 +263,9 @@ def locate(engine: Engine, offsets: Mapping[str, int] = OFFSETS) -> Location:
 
 def _find_interrupt_request(cpu: int, offsets: Mapping[str, int]) -> int:
     """Find the one word below env that changes when an interrupt becomes pending; check mip on the way."""
-    words = np.ctypeslib.as_array((c_uint32 * (offsets["CPU_ENV"] // 4)).from_address(cpu))
+    words = np.frombuffer(
+        memoryview((c_uint32 * (offsets["CPU_ENV"] // 4)).from_address(cpu)).cast("B"), np.uint32
+    )
     before = words.copy()
     function("riscv_cpu_update_mip")(cpu, 2, 2)
     after = words.copy()
@@ -285,66 +279,30 @@ def _find_interrupt_request(cpu: int, offsets: Mapping[str, int]) -> int:
     return cpu + 4 * int(changed[0])
 
 
-def verify(offsets: Mapping[str, int] = OFFSETS) -> None:
-    """Prove every offset on an engine that is thrown away.
-
-    Raises HostError that names the first one that is wrong.
-    """
-    for name in (*FUNCTIONS.values(), *_PYTHON_FUNCTIONS):
-        function(name)
-    before = time.time_ns()
-    engine = Engine()
-    after = time.time_ns()
+def _words(address: int, count: int) -> npt.NDArray[np.uint64]:
+    """Copy 64-bit words from an address that is not proved; raises HostError where there is no memory."""
     try:
-        at = locate(engine, offsets)
-        _verify_windows(at, offsets, before, after)
-        _verify_engine(at, offsets)
-        _verify_registers(engine, at.env, offsets)
-        _verify_wait(engine, at, offsets)
-    finally:
-        engine.close()
+        with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123
+            words = np.frombuffer(os.pread(memory.fileno(), 8 * count, address), np.uint64)
+    except (OSError, OverflowError):
+        words = np.empty(0, np.uint64)
+    if len(words) != count:
+        raise refuse("a pointer leads nowhere")
+    return words
 
 
-def _verify_windows(at: Location, offsets: Mapping[str, int], before: int, after: int) -> None:
-    """Check that the windows of all TLBs begin when the engine was made; QEMU counts whole microseconds."""
-    for i in range(TLB_COUNT):
-        begin = load(at.cpu + offsets["CPU_TLB_WINDOW"] + i * offsets["CPU_TLB_STRIDE"])
-        if not before - 1000 < begin <= after:
-            raise refuse("CPU_TLB_WINDOW, CPU_TLB_STRIDE")
+def helper_slot(engine: Engine, name: str, offsets: Mapping[str, int] = OFFSETS) -> int:
+    """Return where an engine keeps its pointer to the `HelperInfo` of a helper.
 
-
-def _verify_engine(at: Location, offsets: Mapping[str, int]) -> None:
-    for name, neighbour, distance in _NEIGHBOURS:
-        if offsets[name] != offsets[neighbour] + distance:
-            raise refuse(name)
-    if c_uint32.from_address(at.engine + offsets["ENGINE_CONTEXT_SIZE"]).value != offsets["ENV_CONTEXT_SIZE"]:
-        raise refuse("ENGINE_CONTEXT_SIZE, ENV_CONTEXT_SIZE")
-    # Nothing ran yet, so next_pc is 0, and of the four flags behind it only init_done is set.
-    if bytes((c_uint8 * 12).from_address(at.engine + offsets["ENGINE_FLAGS"] - 8)) != b"\0" * 11 + b"\1":
-        raise refuse("ENGINE_FLAGS")
-
-
-def _verify_registers(engine: Engine, env: int, offsets: Mapping[str, int]) -> None:
-    for place, (register, value) in _PROBES.items():
-        name, _, index = place.partition("+")
-        engine.write(getattr(reg, f"UC_RISCV_REG_{register}"), value)
-        if load(env + offsets[name] + 8 * int(index or 0)) != value:
-            raise refuse(name)
-    if load(env + offsets["ENV_PRIV_VERSION"]) != PRIVILEGE_1_11:
-        raise refuse("ENV_PRIV_VERSION")
-    # A change of privilege breaks a load reservation.
-    for mode in (S_MODE, M_MODE):
-        store(env + offsets["ENV_LOAD_RES"], 0x1000)
-        engine.write(reg.UC_RISCV_REG_PRIV, mode)
-        if load(env + offsets["ENV_PRIV"]) != mode:
-            raise refuse("ENV_PRIV")
-        if load(env + offsets["ENV_LOAD_RES"]) != state.MASK64:
-            raise refuse("ENV_LOAD_RES")
-
-
-def _verify_wait(engine: Engine, at: Location, offsets: Mapping[str, int]) -> None:
-    """Run a wfi, which must come back at once and leave its mark."""
-    halted = c_uint32.from_address(at.cpu + offsets["CPU_HALTED"])
-    engine.map_page(0x1000, (0x1050_0073).to_bytes(4, "little"))
-    if halted.value != 0 or engine.start(0x1000) or halted.value != 1 or load(at.env + ENV_PC) != 0x1004:
-        raise refuse("CPU_HALTED")
+    Raises HostError when there is none.
+    """
+    translator = load(engine.handle + offsets["ENGINE_TCG"])
+    if _words(translator + offsets["TCG_ENGINE"], 1)[0] != engine.handle:
+        raise refuse("ENGINE_TCG, TCG_ENGINE")
+    table = _words(int(_words(translator + offsets["TCG_HELPERS"], 1)[0]), _TABLE_WORDS)
+    nodes, size = int(table[_TABLE_NODES]), int(table[_TABLE_SIZE]) & _TABLE_SIZE_MASK
+    keys = _words(nodes, _NODE_WORDS * size)[::_NODE_WORDS]
+    found = np.flatnonzero(keys == function_address(f"helper_{name}")).tolist()
+    if len(found) != 1:
+        raise refuse("TCG_HELPERS")
+    return nodes + 8 * (_NODE_WORDS * found[0] + 1)

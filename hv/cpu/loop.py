@@ -8,6 +8,7 @@ from hv.cpu.clock import update_timer
 from hv.cpu.internals import ENV_MIE, ENV_PC
 from hv.cpu.interrupts import enabled
 from hv.cpu.intrinsics import call, callback, i64, load32, load64, native, store64, u32, void
+from hv.cpu.leave import leave, stop
 from hv.cpu.riscv import MTIP
 from hv.cpu.state import (
     BLOCK_END,
@@ -15,7 +16,6 @@ from hv.cpu.state import (
     BUDGET,
     CLOCK,
     EMU_START,
-    EMU_STOP,
     ENGINE,
     ENV,
     HALTED,
@@ -83,6 +83,5 @@ def breakpoint_hit(_engine: int, address: int, _size: int, s: int) -> None:
         store64(s + BREAK_PASSED, -1)
         return
     store64(s + BREAK_PASSED, address)
-    store64(s + CLOCK, load64(s + CLOCK) - (load64(s + BLOCK_END) - address))
-    store64(s + STOPPED, STOP_BREAK)
-    call(load64(s + EMU_STOP), load64(s + ENGINE))
+    stop(s, STOP_BREAK)
+    leave(s, address, load64(s + CLOCK) - (load64(s + BLOCK_END) - address))

@@ -10,15 +10,23 @@ MPP or SPP to the mode that was left, and the return clears it.) Such a loop wou
 vector itself cannot be fetched it does not even use up virtual time.
 """
 
+from hv.cpu.fence import take_fence
 from hv.cpu.internals import ENV_MCAUSE, ENV_MSTATUS, ENV_MTVAL, ENV_PC, ENV_PRIV, ENV_SCAUSE, ENV_STVAL
 from hv.cpu.intrinsics import boolean, call, callback, i64, int64, load64, native, store64, u32, void
+from hv.cpu.leave import stop
 from hv.cpu.mmu import instruction_bits
-from hv.cpu.riscv import BREAKPOINT, ILLEGAL_INSTRUCTION, M_MODE, MSTATUS_MPP_SHIFT, MSTATUS_SPP, S_MODE
+from hv.cpu.riscv import (
+    BREAKPOINT,
+    ILLEGAL_INSTRUCTION,
+    M_MODE,
+    MSTATUS_MPP_SHIFT,
+    MSTATUS_SPP,
+    MSTATUS_TVM,
+    S_MODE,
+)
 from hv.cpu.state import (
     CPU,
     DO_INTERRUPT,
-    EMU_STOP,
-    ENGINE,
     ENV,
     NESTED_CAUSE,
     NESTED_COUNT,
@@ -29,7 +37,6 @@ from hv.cpu.state import (
     ORIGIN_PRIV,
     ORIGIN_TVAL,
     STOP_FAULT,
-    STOPPED,
 )
 
 DEAD_AFTER = 100
@@ -40,6 +47,7 @@ DEAD_AFTER = 100
 def note_trap(s: int, pc: int, mode: int, mstatus: int) -> None:
     """Look at a trap that was just entered; pc, mode and mstatus are those before it."""
     env = load64(s + ENV)
+    store64(env + ENV_MSTATUS, load64(env + ENV_MSTATUS) | MSTATUS_TVM)  # fences come here (hv.cpu.fence)
     entered = load64(env + ENV_PRIV)
     cause = load64(env + (ENV_SCAUSE if entered == S_MODE else ENV_MCAUSE))
     tval = load64(env + (ENV_STVAL if entered == S_MODE else ENV_MTVAL))
@@ -58,8 +66,7 @@ def note_trap(s: int, pc: int, mode: int, mstatus: int) -> None:
     store64(s + NESTED_TVAL, tval)
     store64(s + NESTED_PC, pc)
     if load64(s + NESTED_COUNT) >= DEAD_AFTER:
-        store64(s + STOPPED, STOP_FAULT)
-        call(load64(s + EMU_STOP), load64(s + ENGINE))
+        stop(s, STOP_FAULT)
 
 
 @native
@@ -81,7 +88,8 @@ def exception_hook(_engine: int, cause: int, s: int) -> None:
     """UC_HOOK_INTR: every exception but ebreak; Unicorn has added 4 to pc."""
     env = load64(s + ENV)
     store64(env + ENV_PC, load64(env + ENV_PC) - 4)
-    take_exception(s, int64(cause))
+    if int64(cause) != ILLEGAL_INSTRUCTION or not take_fence(s):
+        take_exception(s, int64(cause))
 
 
 @callback(boolean(i64, i64))

@@ -23,22 +23,19 @@ import numpy.typing as npt
 
 from hv.cpu import clock
 from hv.cpu.internals import ENV_PC
-from hv.cpu.intrinsics import call, load8, load64, native, store64
+from hv.cpu.intrinsics import call, load8, load64, native
+from hv.cpu.leave import leave, stop
 from hv.cpu.state import (
     BLOCK_END,
     CLOCK,
     CPU,
-    EMU_STOP,
-    ENGINE,
     ENV,
-    LOOP_EXIT_RESTORE,
     MASK64,
     ON_ACCESS,
     RAM_BASE,
     RAM_SIZE,
     RESTORE_STATE,
     STOP_BREAK,
-    STOPPED,
     WATCHED,
     HartState,
 )
@@ -72,10 +69,8 @@ def access_watched(s: int, address: int, page: int, access: int, return_address:
         now -= load64(s + BLOCK_END) - load64(load64(s + ENV) + ENV_PC)
     verdict: int = call(load64(s + ON_ACCESS), address, page, access, now)
     if verdict == _STOP:
-        store64(s + CLOCK, now)
-        store64(s + STOPPED, STOP_BREAK)
-        call(load64(s + EMU_STOP), load64(s + ENGINE))
-        call(load64(s + LOOP_EXIT_RESTORE), load64(s + CPU), 0)  # leaves this frame behind
+        stop(s, STOP_BREAK)
+        leave(s, load64(load64(s + ENV) + ENV_PC), now)
     return verdict == _REPORT_AGAIN
 
 

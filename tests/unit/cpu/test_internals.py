@@ -2,7 +2,7 @@
 
 import pytest
 
-from hv.cpu import engine, internals
+from hv.cpu import engine, internals, proof
 from hv.errors import HostError
 
 
@@ -11,14 +11,14 @@ from hv.errors import HostError
 def test_a_wrong_expectation_is_refused(name: str, distance: int) -> None:
     """An offset that is off by a word makes the start fail with one line that names the version wanted."""
     with pytest.raises(HostError, match=r"unicorn==2\.1\.4") as refusal:
-        internals.verify(internals.OFFSETS | {name: internals.OFFSETS[name] + distance})
+        proof.verify(internals.OFFSETS | {name: internals.OFFSETS[name] + distance})
     assert "\n" not in str(refusal.value)
 
 
 def test_the_refusal_names_what_did_not_match() -> None:
     """The message names the field that is not where it should be."""
     with pytest.raises(HostError, match="ENV_SCAUSE"):
-        internals.verify(internals.OFFSETS | {"ENV_SCAUSE": internals.OFFSETS["ENV_SCAUSE"] + 16})
+        proof.verify(internals.OFFSETS | {"ENV_SCAUSE": internals.OFFSETS["ENV_SCAUSE"] + 16})
 
 
 def test_a_missing_function_is_refused() -> None:
@@ -40,4 +40,4 @@ def test_another_version_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_known_library_is_accepted() -> None:
     """The library that is installed passes."""
-    internals.verify()
+    proof.verify()

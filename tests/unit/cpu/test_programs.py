@@ -11,7 +11,7 @@ from tests.harness.qemu_process import find_qemu
 from tests.unit.cpu.board import Board, Image
 
 GOLDEN = Path(__file__).parent / "golden"
-PROGRAMS = ("traps", "mmu", "interrupts", "aliases")
+PROGRAMS = ("traps", "mmu", "fences", "interrupts", "aliases")
 
 
 def golden(program: str) -> str:
@@ -21,7 +21,7 @@ def golden(program: str) -> str:
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_guest_sees_what_the_golden_lines_say(boot: Callable[[str], Board], program: str) -> None:
-    """Traps, address translation, interrupts and code that is changed look to a guest as on QEMU."""
+    """Traps, address translation, fences, interrupts and changing code look to a guest as on QEMU."""
     assert boot(program).finish() == golden(program)
 
 

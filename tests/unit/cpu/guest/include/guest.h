@@ -36,6 +36,7 @@ typedef unsigned long u64;
 #define MSTATUS_MPP (3UL << MSTATUS_MPP_SHIFT)
 #define MSTATUS_FS (3UL << 13)
 #define MSTATUS_MPRV (1UL << 17)
+#define MSTATUS_TVM (1UL << 20)
 #define SSTATUS_SUM (1UL << 18)
 #define SSTATUS_MXR (1UL << 19)
 
