@@ -12,7 +12,8 @@ import click
 from hv.errors import ConfigError
 from hv.hibernate import Carrier
 from hv.monitor import WATCHED, Verdicts, totals
-from hv.scenario import ERAS, Case, Scenario
+from hv.qemu.process import find_qemu
+from hv.scenario import ERAS, Case, Scenario, matrix
 from hv.scenario.guests import GUESTS
 from hv.scenario.places import PLACES
 from hv.scenario.registry import library, load
@@ -117,6 +118,23 @@ def run(
         cannot = len(outcomes) - passed - failed
         click.echo(f"{passed} passed, {failed} failed" + (f", {cannot} cannot" if cannot else ""))
     sys.exit(1 if failed else 0)
+
+
+@command.command("matrix")
+@click.argument("names", metavar="[NAME]...", nargs=-1)
+@click.option("-n", "--jobs", type=click.IntRange(1), default=os.cpu_count(), help="Processes at a time.")
+def show_matrix(names: tuple[str, ...], jobs: int) -> None:
+    """Play the library, or some of it, with each guest, here and on QEMU, and print a table.
+
+    The exit status is 0 only if none failed here.
+    """
+    GUESTS["linux"].require()
+    find_qemu()
+    scenarios = [scenario for name in names for scenario in _named(name)]
+    scenarios = scenarios or [scenario for scenario in library().values() if not scenario.campaign]
+    outcomes = list(play_all(list(matrix.cases(scenarios)), jobs))
+    click.echo("\n".join(matrix.table(scenarios, outcomes)))
+    sys.exit(1 if any(outcome.failed and outcome.case.place == "here" for outcome in outcomes) else 0)
 
 
 def _named(name: str) -> Iterable[Scenario]:

@@ -39,7 +39,7 @@ _FEATURES = ("deflate-on-oom", "free-page-reporting", "page-poison")
 class OnQemu:
     """Machines of QEMU's (a `Place`)."""
 
-    name = "QEMU"
+    name = "on QEMU"
     carriers: tuple[Carrier, ...] = (Carrier.SWAP,)
 
     def disk(
