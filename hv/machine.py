@@ -91,6 +91,7 @@ class Machine:
         try:
             self._backends = [self._open(disk) for disk in config.disks]
             self.memory = memory or _allocate(config.ram)
+            self._closing.callback(self.memory.close)
             if memory is None:
                 self.boot.install(self.memory)
             self.hart = Hart(self.memory)
@@ -125,7 +126,7 @@ class Machine:
         self.close()
 
     def close(self) -> None:
-        """Give the hart and the disks back; the machine cannot run any more."""
+        """Give hart, RAM and disks back; the machine cannot run any more, and its RAM is lost."""
         self._closing.close()
 
     @property

@@ -1,18 +1,16 @@
 """The boot after a misfortune: does the guest resume as it was, boot afresh with a message, or go wrong?"""
 
-import gc
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
-from multiprocessing import get_context
 from typing import NamedTuple, TypeVar
 
 from hv import books
 from hv.hibernate import Carrier
 from hv.scenario.drive import ScenarioError
+from hv.scenario.processes import forget, pool
 from hv.scenario.run import Run
 from hv.scenario.world import World
 from hv.shell import Workload
@@ -129,19 +127,14 @@ def boot_all(boot: Callable[[_Case], Boot], cases: Sequence[_Case], jobs: int) -
     """
     alone = partial(_boot_and_forget, boot)
     if jobs == 1:
-        gc.freeze()
-        try:
-            return [alone(case) for case in cases]
-        finally:
-            gc.unfreeze()
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn"), initializer=gc.freeze) as pool:
-        return list(pool.map(alone, cases, chunksize=-(-len(cases) // (8 * jobs))))
+        return [alone(case) for case in cases]
+    with pool(jobs) as processes:
+        return list(processes.map(alone, cases, chunksize=-(-len(cases) // (8 * jobs))))
 
 
 def _boot_and_forget(boot: Callable[[_Case], Boot], case: _Case) -> Boot:
-    """Boot a case and collect the machine: few objects, but megabytes, and the collector counts objects."""
     result = boot(case)
-    gc.collect()
+    forget()
     return result
 
 

@@ -2,9 +2,7 @@
 
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from multiprocessing import get_context
 from typing import Any
 
 from hv.errors import ThawvisorError
@@ -14,6 +12,7 @@ from hv.scenario.guests import GUESTS
 from hv.scenario.journal import Journal
 from hv.scenario.place import CannotError
 from hv.scenario.places import PLACES
+from hv.scenario.processes import forget, pool
 from hv.scenario.registry import Case, find
 from hv.scenario.world import World
 
@@ -95,7 +94,10 @@ def play(case: Case, jobs: int = 1) -> Outcome:
             broke = str(error)
         except Exception as error:
             broke = _blame(error, scenario.play.__code__.co_filename)
-        return Outcome(case, world.journal, world.verdicts, broke, cannot)
+        outcome = Outcome(case, world.journal, world.verdicts, broke, cannot)
+    del world
+    forget()
+    return outcome
 
 
 def _blame(error: Exception, file: str) -> str:
@@ -114,5 +116,5 @@ def play_all(cases: Sequence[Case], jobs: int) -> Iterator[Outcome]:
     if jobs == 1 or len(cases) == 1:
         yield from (play(case, jobs) for case in cases)
         return
-    with ProcessPoolExecutor(min(jobs, len(cases)), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(play, cases)
+    with pool(min(jobs, len(cases))) as processes:
+        yield from processes.map(play, cases)

@@ -29,7 +29,6 @@ class Running:
                 stdout=console,
                 stderr=subprocess.PIPE,
             )
-        self.wait_for(self.socket.exists, "its socket")
 
     def type(self, line: str) -> None:
         """Type a line at the guest's shell."""
@@ -60,6 +59,7 @@ def running(folder: Path, *arguments: str | Path) -> Iterator[Running]:
     """Start `thawvisor run` with further arguments, and end it if it still runs."""
     run = Running(folder, *arguments)
     try:
+        run.wait_for(lambda: bool(run.console.stat().st_size), "the guest's first word")  # it listens by then
         yield run
     finally:
         run.process.kill()
