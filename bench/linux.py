@@ -1,8 +1,9 @@
-"""Debian's Linux: from power-on to its shell, and its balloon driver, the same images here and on QEMU."""
+"""Debian's Linux: to its shell, its balloon driver, and its hibernation, the same images here and on QEMU."""
 
 import time
 from pathlib import Path
 
+from bench import linux_s4
 from bench.contest import HERE, QEMU, AtLeast, Contest, Figures, Quantity, with_qemu
 from bench.peers import balloon_rates, seconds_to_prompt
 from hv import board
@@ -26,9 +27,10 @@ _PROMPT = "~ # "
 _TARGETS = {INFLATE: BALLOON_PAGES, DEFLATE: 0}
 
 
-def contest(_scratch: Path) -> Contest:
-    """Return the contest; the kit is made if it is not there."""
+def contest(scratch: Path) -> Contest:
+    """Return the contest; the kit is made if it is not there, and disks go to `scratch`."""
     kit = ensure(default_folder())
+    disk = scratch / "swap.img"
     _here(kit)  # what a process does once in its life is in the second line only
     return Contest(
         title=f"Linux: a guest of {RAM_MIB} MiB, a balloon of {BALLOON_PAGES:,} pages",
@@ -37,10 +39,13 @@ def contest(_scratch: Path) -> Contest:
             Quantity(FROM_PROCESS, "s", floor=AtLeast(1, ICOUNT)),
             Quantity(INFLATE, "pages/s", more_is_better=True, floor=AtLeast(1)),
             Quantity(DEFLATE, "pages/s", more_is_better=True, floor=AtLeast(1)),
+            Quantity(linux_s4.SLEEP, "s", floor=AtLeast(1)),
+            Quantity(linux_s4.WAKE, "s", floor=AtLeast(1)),
+            Quantity(linux_s4.WAKE_PROCESS, "s", floor=AtLeast(1)),
         ),
         contestants={
-            HERE: lambda: _here(kit) | {FROM_PROCESS: _from_process(kit)},
-            QEMU: with_qemu(lambda: _on_qemu(kit, None)),
+            HERE: lambda: {**_here(kit), FROM_PROCESS: _from_process(kit), **linux_s4.here(kit, disk)},
+            QEMU: with_qemu(lambda: {**_on_qemu(kit, None), **linux_s4.on_qemu(kit, disk)}),
             ICOUNT: with_qemu(lambda: _on_qemu(kit, "shift=0")),
         },
         rounds=5,
