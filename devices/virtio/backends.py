@@ -156,6 +156,10 @@ class MemoryBackend:
     def flush(self) -> None:
         """Nothing is cached."""
 
+    def close(self) -> None:
+        """Give up the contents; the backend is unusable from then on."""
+        self.data = bytearray()
+
 
 class PowerCutBackend(MemoryBackend):
     """A disk with a volatile cache and bad luck, for tests.
@@ -193,6 +197,12 @@ class PowerCutBackend(MemoryBackend):
         self._count()
         self._durable[:] = self.data
         self.history.append(None)
+
+    def close(self) -> None:
+        """Give up contents and history; the backend is unusable from then on."""
+        super().close()
+        self._durable = bytearray()
+        self.history = []
 
     @property
     def unflushed(self) -> list[tuple[int, bytes]]:

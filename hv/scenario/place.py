@@ -61,6 +61,9 @@ class Medium(Protocol):
     def data(self) -> bytes | bytearray:
         """All of it."""
 
+    def close(self) -> None:
+        """Give it up."""
+
 
 class Place(Protocol):
     """Makes machines.

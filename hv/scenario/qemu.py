@@ -68,6 +68,10 @@ class _File:
         """See `Medium`."""
         return self._path.read_bytes()
 
+    def close(self) -> None:
+        """See `Medium`."""
+        self._path.unlink()
+
 
 class QemuBalloon:
     """What the host knows of QEMU's balloon. Of the rest of `Balloon` it says that it is not to be had."""

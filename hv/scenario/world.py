@@ -177,6 +177,8 @@ class World:
         return self.guest.prepare(config, self.era.name)
 
     def _enter(self, machine: GuestMachine, medium: Medium | None) -> Run:
+        if medium is not None:
+            self._machine.callback(medium.close)
         self._machine.enter_context(machine)
         self.runs.append(Run(self, len(self.runs) + 1, machine, medium))
         return self.runs[-1]
