@@ -200,6 +200,8 @@ def test_what_the_host_cannot_give(tmp_path: Path) -> None:
     done = thawvisor("run", "-m", "8G", shell="ulimit -v 4000000")
     assert (done.status, done.out) == (2, "")
     assert re.fullmatch(r"thawvisor: no memory for the guest: .*; give -m less\n", done.err)
+    assert thawvisor("hibernate", tmp_path / "image").status == 0  # what numba keeps of it is written by now
+    (tmp_path / "image").unlink()
     done = thawvisor("hibernate", tmp_path / "image", shell="ulimit -f 8")
     assert done.status == 2
     assert re.fullmatch(
