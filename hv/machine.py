@@ -150,18 +150,20 @@ class Machine:
 
     def _run(self, until_ns: int, until: Callable[[], bool], signals: HeldBack) -> Stop:
         while not until():
-            off = self._wiring.switch.stop(self.now_ns)
+            now = self.now_ns
+            off = self._wiring.switch.stop(now)
             if off is not None:  # and it stays off
                 return off
             due = self._next_due_ns()
-            soon = min(until_ns, self.now_ns + SIGNALS_NS)
+            soon = min(until_ns, now + SIGNALS_NS)
             stop = self.hart.run(soon if due is None else min(soon, due))
             signals.deliver()
             if stop is HartStop.IDLE and due is not None:
                 self.hart.advance(min(due, until_ns))
                 stop = HartStop.BUDGET
+            now = self.now_ns
             for timed in self._timed:
-                timed.advance(self.now_ns)
+                timed.advance(now)
             if self.monitor is not None:
                 self.monitor.look()
             for transport in self._wiring.transports:
@@ -169,17 +171,17 @@ class Machine:
             if self.monitor is not None:
                 self.monitor.look()
             if self.stats_polling is not None:
-                self.stats_polling.look(self.now_ns)
+                self.stats_polling.look(now)
             finding = None if self.sanitizer is None else self.sanitizer.take_stop()
             if finding is not None:
-                return Stop(StopReason.FINDING, self.now_ns, finding.offence.value)
-            off = self._wiring.switch.stop(self.now_ns)
+                return Stop(StopReason.FINDING, now, finding.offence.value)
+            off = self._wiring.switch.stop(now)
             if off is not None:
                 return off
             if stop is HartStop.FAULT:
-                return Stop(StopReason.GUEST_FAULT, self.now_ns, str(self.hart.fault))
-            if stop in _STOPS and (stop is not HartStop.BUDGET or self.now_ns >= until_ns):
-                return Stop(_STOPS[stop], self.now_ns)
+                return Stop(StopReason.GUEST_FAULT, now, str(self.hart.fault))
+            if stop in _STOPS and (stop is not HartStop.BUDGET or now >= until_ns):
+                return Stop(_STOPS[stop], now)
         return Stop(StopReason.CONDITION, self.now_ns)
 
     def at(self, ns: int, action: Callable[[], None]) -> None:
