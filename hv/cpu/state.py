@@ -114,9 +114,7 @@ class HartState:
     def __init__(self) -> None:
         buffer = bytearray(SIZE)
         self.address = addressof(c_char.from_buffer(buffer))
-        self._words = memoryview(buffer).cast(
-            "q"
-        )  # indexing an array of numpy's takes three times as long
+        self._words = memoryview(buffer).cast("q")  # indexing an array of numpy's takes three times as long
 
     def __getitem__(self, slot: int) -> int:
         """The slot as a signed number."""
