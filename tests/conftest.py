@@ -2,10 +2,16 @@
 
 import gc
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-# A busy host must not fail a test, and a run must be repeatable: campaigns are where examples are random.
-settings.register_profile("suite", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "suite",
+    deadline=None,  # a busy host must not fail a test
+    derandomize=True,  # and a run must be repeatable
+    print_blob=True,
+    # Slowness is the host's; of fixtures that all examples share, tests that use one know.
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 settings.load_profile("suite")
 
 

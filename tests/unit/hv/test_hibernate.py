@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from devices.memory import GuestMemory
@@ -41,7 +41,6 @@ MACHINE = MachineIdentity(
 )
 
 page_sets = st.sets(st.one_of(st.integers(0, 20), st.integers(0, PAGES - 1), st.just(PAGES - 1)), max_size=40)
-filesystem = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def make_memory(*pages: int) -> GuestMemory:
@@ -76,7 +75,6 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "guest.thaw"
 
 
-@filesystem
 @given(page_sets, page_sets, st.integers(0, 600))
 def test_ram_comes_back_but_for_the_balloon(
     path: Path, used: set[int], ballooned: set[int], run: int
@@ -154,7 +152,6 @@ def test_a_place_that_cannot_be_written_is_a_host_error(tmp_path: Path, place: s
         save(tmp_path / place, make_memory(1))
 
 
-@filesystem
 @given(st.data())
 def test_a_damaged_image_is_never_loaded(path: Path, data: st.DataObject) -> None:
     """Whatever bytes are changed, cut or added, loading gives the same RAM or an ImageError."""
@@ -354,7 +351,6 @@ def test_a_disk_is_known_by_its_contents_alone(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 3), min_size=4, max_size=4, unique=True))
-@filesystem
 def test_the_place_of_a_block_matters(tmp_path: Path, order: list[int]) -> None:
     """Two disks with the same blocks in another order are different disks."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.memory import GuestMemory
@@ -65,7 +65,7 @@ def initrd_range(plan: BootPlan) -> tuple[int, int]:
     return start, end
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(max_examples=40)
 @given(
     ram=st.integers(32, 8192),
     kernel=st.integers(1, 40 * MIB),
@@ -330,7 +330,6 @@ def test_an_unbuilt_image_of_ours_says_how_to_build_it(files: Files, monkeypatch
         files.plan()
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_a_damaged_kernel_is_refused_or_planned(files: Files, data: st.DataObject) -> None:
     """Whatever is changed in an ELF's headers, the answer is a plan that fits or an ImageError."""

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from hv import board
@@ -23,9 +23,7 @@ from hv.snapshot.restore import restore
 from hv.snapshot.writer import write_snapshot
 
 RAM = 32 * board.MIB
-hostile = settings(
-    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+hostile = settings(max_examples=250)
 
 
 @pytest.fixture(scope="module")

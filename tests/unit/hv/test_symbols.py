@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from devices.memory import GuestMemory
@@ -135,7 +135,7 @@ def test_a_bad_file_is_refused(tmp_path: Path, data: bytes | None, reason: str) 
         Symbols([path])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(max_examples=60)
 @given(st.data())
 def test_a_damaged_image_is_refused_or_read(tmp_path: Path, data: st.DataObject) -> None:
     """Whatever is changed in headers, sections, symbols or DWARF, there is an ImageError or an answer."""
@@ -243,7 +243,6 @@ def test_a_stale_return_address_is_ignored(stack: Stack) -> None:
     assert stack.walk(pc, pc - 4, fp) == [pc, *returns]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_memory_can_be_walked(symbols: Symbols, data: st.DataObject) -> None:
     """Whatever registers and stack hold, the walk ends, and each frame can be printed in one line."""

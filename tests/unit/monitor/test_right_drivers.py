@@ -115,7 +115,7 @@ class RightDriver:
         self.start()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     features=st.sets(st.sampled_from((VIRTIO_RING_F_EVENT_IDX, VIRTIO_F_IN_ORDER))),
     day=st.lists(st.sampled_from(_DAY), max_size=8),

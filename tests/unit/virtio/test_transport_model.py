@@ -3,7 +3,7 @@
 from typing import ClassVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -317,13 +317,7 @@ class LegacyMachine(TransportMachine):
 
 def run(machine: type[TransportMachine], examples: int) -> None:
     """Run a machine through this many sequences."""
-    checks = settings(
-        max_examples=examples,
-        stateful_step_count=50,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-    )
-    run_state_machine_as_test(machine, settings=checks)
+    run_state_machine_as_test(machine, settings=settings(max_examples=examples, stateful_step_count=50))
 
 
 @pytest.mark.parametrize("machine", [ModernMachine, LegacyMachine])
