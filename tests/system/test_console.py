@@ -3,6 +3,7 @@
 import re
 import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_time_goes_on_while_the_guest_idles() -> None:
         assert 0.4 <= waited - before < PATIENCE_S
         screen.command("sleep 400")
         assert uptime(screen) - waited >= 0.4
-        assert screen.cpu_s() - cpu < 0.2
+        assert screen.cpu_s() - cpu < 0.4  # of 0.8 s, on a host where everything takes longer
 
 
 def test_reboot_boots_again() -> None:
@@ -145,8 +146,9 @@ def test_the_reader_goes_away() -> None:
         assert process.stderr is not None
         assert b"console" in process.stdout.readline()
         process.stdout.close()
-        process.stdin.write(b"dmesg\n" * 100)
-        process.stdin.close()
+        with suppress(BrokenPipeError):  # it may have printed more in the meantime, and ended
+            process.stdin.write(b"dmesg\n" * 100)
+            process.stdin.close()
         assert process.wait(PATIENCE_S) == 1
         assert process.stderr.read() == b""
 

@@ -185,6 +185,7 @@ def test_another_programs_socket_is_no_qmp_server(tmp_path: Path) -> None:
     """Who listens there and does not speak QMP is told from a machine."""
     place = tmp_path / "socket"
     with closing(socket.socket(socket.AF_UNIX)) as server:
+        server.settimeout(PATIENCE_S)
         server.bind(str(place))
         server.listen()
         verb = subprocess.Popen([SCRIPT, "balloon", place], stderr=subprocess.PIPE)
