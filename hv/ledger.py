@@ -27,9 +27,9 @@ from devices.virtio.queue import Batch, Virtqueue
 from hv.balloonlog import BalloonLog, requested_pages, spanned_pages
 from hv.guestpages import BooksError, GuestPages, Vmcoreinfo, reachable_pages, snapshot_pages
 from hv.machine import Machine
+from hv.modules import symbols_of
 from hv.pages import describe_pages
 from hv.sanitizer import RESUME_ENTRY
-from hv.symbols import Symbols
 
 
 class Kind(Enum):
@@ -100,7 +100,7 @@ class Ledger:
     def __init__(self, machine: Machine) -> None:
         assert machine.balloon is not None
         config = machine.config
-        self.symbols = Symbols.of_images((config.bios, config.kernel))
+        self.symbols = symbols_of((config.bios, config.kernel), machine.hart, machine.memory)
         self.entries: list[Entry] = []
         self._machine = machine
         self._balloon = machine.balloon

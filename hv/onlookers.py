@@ -7,9 +7,9 @@ from devices.virtio.device import VirtioDevice
 from devices.virtio.slot import Slot
 from hv.config import MachineConfig
 from hv.cpu import Hart
+from hv.modules import symbols_of
 from hv.monitor import Monitor, guest_book
 from hv.sanitizer import Mode, Sanitizer
-from hv.symbols import Symbols
 
 
 class Onlookers:
@@ -40,7 +40,7 @@ class Onlookers:
         self._page_watch: Sanitizer | None = None
         if config.sanitize is None and not config.monitor:
             return
-        symbols = Symbols.of_images((config.bios, config.kernel))
+        symbols = symbols_of((config.bios, config.kernel), hart, memory)
         watch = Sanitizer(config.sanitize or Mode.LOG, hart, memory, devices, symbols)
         self._page_watch = watch
         self.sanitizer = watch if config.sanitize else None

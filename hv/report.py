@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 from hv.backtrace import backtrace, describe_frame
 from hv.machine import Machine
+from hv.modules import symbols_of
 from hv.stop import Stop, StopReason
-from hv.symbols import Symbols
 
 _PER_LINE = 4
 
@@ -37,6 +37,6 @@ def _registers(machine: Machine) -> Iterator[str]:
 
 
 def _backtrace(machine: Machine) -> Iterator[str]:
-    symbols = Symbols.of_images((machine.config.bios, machine.config.kernel))
+    symbols = symbols_of((machine.config.bios, machine.config.kernel), machine.hart, machine.memory)
     for frame in backtrace(machine.hart, machine.memory, symbols):
         yield f" {describe_frame(symbols, frame)}"

@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +37,7 @@ STB_GLOBAL = 1
 SHF_EXECINSTR = 4
 SHN_UNDEF = 0
 
-_SYMBOL = np.dtype(
+SYMBOL = np.dtype(
     [("name", "<u4"), ("info", "u1"), ("other", "u1"), ("shndx", "<u2"), ("value", "<u8"), ("size", "<u8")]
 )
 _SECTION = np.dtype([("start", "<u8"), ("end", "<u8")])
@@ -129,7 +129,7 @@ class SymbolTable:
 class ImageTable:
     """The functions of a Linux kernel in a plain Image, which runs where its kallsyms say.
 
-    Those of modules are not among them: a module is wherever the kernel has put it.
+    Those of modules are not among them (`hv.modules`).
 
     Args:
         path: the Image.
@@ -177,6 +177,22 @@ class ImageTable:
         return self._all.get(name)
 
 
+class Table(Protocol):
+    """Functions of one origin."""
+
+    def function(self, address: int, /) -> Function | None:
+        """Return the function that holds an address, or None."""
+
+    def line(self, address: int, /) -> str | None:
+        """Return `file:line` of an address, or None."""
+
+    def address(self, name: str, /) -> int | None:
+        """Return the physical address of a function or variable, or None."""
+
+    def virtual_address(self, name: str, /) -> int | None:
+        """Return the virtual address of a function or variable, or None."""
+
+
 class Symbols:
     """The functions of several images, firmware and kernel.
 
@@ -188,7 +204,7 @@ class Symbols:
     """
 
     def __init__(self, paths: Iterable[Path]) -> None:
-        self._tables = [_table(path) for path in paths]
+        self._tables: list[Table] = [_table(path) for path in paths]
 
     @classmethod
     def of_images(cls, paths: Iterable[Path]) -> Self:
@@ -203,6 +219,10 @@ class Symbols:
                 version = status.st_ino, status.st_size, status.st_mtime_ns
                 symbols._tables.append(_table_of_version(path, version))
         return symbols
+
+    def add(self, table: Table) -> None:
+        """Ask another table where no image has an answer."""
+        self._tables.append(table)
 
     def address(self, name: str) -> int | None:
         """Return the physical address of a function or variable, or None when no image has one so called."""
@@ -247,11 +267,11 @@ def _read_symbols(stream: BinaryIO, name: str) -> tuple[Records, bytes, Records]
         elf = ELFFile(stream)
         section = elf.get_section_by_name(".symtab")
         if section is None:
-            return np.zeros(0, _SYMBOL), b"", code
+            return np.zeros(0, SYMBOL), b"", code
         for number, part in enumerate(elf.iter_sections()):
             if part["sh_flags"] & SHF_EXECINSTR:
                 code[number] = part["sh_addr"], part["sh_addr"] + part["sh_size"]
-        return np.frombuffer(section.data(), _SYMBOL), elf.get_section(section["sh_link"]).data(), code
+        return np.frombuffer(section.data(), SYMBOL), elf.get_section(section["sh_link"]).data(), code
     except Exception as error:
         # pyelftools believes its input: a broken file raises whatever its parser trips over.
         raise ImageError(f"{name}: broken symbol table ({error!r:.100}); link it anew") from None

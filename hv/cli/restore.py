@@ -10,10 +10,10 @@ from hv.cli.options import FILE, QMP
 from hv.cli.session import session
 from hv.config import check_place, moved
 from hv.machine import Machine
+from hv.modules import symbols_of
 from hv.qmp.address import Address
 from hv.snapshot.reader import open_snapshot
 from hv.snapshot.restore import restore
-from hv.symbols import Symbols
 
 
 @click.command("restore")
@@ -65,7 +65,7 @@ def command(
 
 
 def _show_place(machine: Machine) -> None:
-    symbols = Symbols.of_images((machine.config.bios, machine.config.kernel))
+    symbols = symbols_of((machine.config.bios, machine.config.kernel), machine.hart, machine.memory)
     for frame in backtrace(machine.hart, machine.memory, symbols):
         click.echo(f" {describe_frame(symbols, frame)}")
     if machine.balloon is not None:

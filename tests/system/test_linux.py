@@ -10,8 +10,10 @@ import pytest
 from devices.virtio.balloon import ALL_FEATURES, BalloonAnomalies
 from hv import board, images
 from hv.config import MachineConfig
+from hv.ledger import Ledger
 from hv.linux.kit import Kit
 from hv.machine import Machine
+from hv.modules import symbols_of
 from hv.scenario import LinuxGuest, World
 from hv.shell import GuestShell
 from hv.stop import StopReason
@@ -69,6 +71,30 @@ def test_both_firmwares(kit: Kit, firmware: str) -> None:
         assert shell.command("grep -c firmware /proc/iomem").status == 1  # it is not the kernel's memory
         assert shell.command("head -c 4 /dev/hwrng | wc -c").lines == ("4",)
         assert shell.command("poweroff -f").stop.reason is StopReason.POWEROFF
+
+
+def test_functions_of_modules_have_names(kit: Kit) -> None:
+    """An address in a module gets the name that Linux itself gives it, and so do the frames of a request."""
+    with Machine(config(kit)) as machine:
+        ledger = Ledger(machine)
+        shell = GuestShell(machine, machine.channel)
+        shell.wait_for_prompt()
+        listed = [
+            line.split() for line in shell.command("grep ' [tT] .*virtio_balloon]' /proc/kallsyms").lines
+        ]
+        symbols = symbols_of((machine.config.bios, machine.config.kernel), machine.hart, machine.memory)
+        addresses = {name: int(address, 16) for address, _, name, _ in listed}
+        for name in ("tell_host", "virtballoon_freeze", "virtballoon_restore", "update_balloon_size_func"):
+            function = symbols.function(addresses[name] + 2)
+            assert function is not None
+            assert (function.name, function.offset) == (name, 2)
+        assert machine.balloon is not None
+        machine.set_balloon_target(300)
+        machine.run(machine.now_ns + 10 * SECOND, until=lambda: machine.balloon.actual_pages == 300)
+        frames = [symbols.function(frame.address) for frame in ledger.log.requests[-1].frames]
+        names = [function.name for function in frames if function is not None]
+    assert len(names) == len(frames)
+    assert {"tell_host", "update_balloon_size_func", "process_one_work"} <= set(names)
 
 
 def test_two_boots_are_one(kit: Kit) -> None:
