@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Protocol
 
 from devices.errors import DeviceError
+from devices.holes import punch_hole
 
 SECTOR_SIZE = 512
 """Bytes in a sector (spec: "Block Device", always 512)."""
+
+
+_ZEROS = memoryview(bytes(1 << 20))
 
 
 class BackendError(DeviceError):
@@ -45,8 +49,19 @@ class BlockBackend(Protocol):
     def write(self, offset: int, buffers: Sequence[memoryview]) -> None:
         """Store the buffers in order from `offset` on, maybe in a cache; raises OSError."""
 
+    def write_zeroes(self, offset: int, length: int, unmap: bool) -> None:
+        """Make `length` bytes zero, maybe in a cache; raises OSError.
+
+        With `unmap` the range need not keep its room on the host; it is a hole where the host has such.
+        """
+
     def flush(self) -> None:
         """Return when all that was written survives a power cut; raises OSError."""
+
+
+def zeros(length: int) -> list[memoryview]:
+    """Return buffers of `length` zero bytes in all, for `write`."""
+    return [_ZEROS[: length - at] for at in range(0, length, len(_ZEROS))]
 
 
 class FileBackend:
@@ -107,6 +122,14 @@ class FileBackend:
         """Write to the file, that is to the host's page cache."""
         self._complete(os.pwritev(self._fd, buffers, offset), buffers)
 
+    def write_zeroes(self, offset: int, length: int, unmap: bool) -> None:
+        """Make a hole, or else write zeros."""
+        if unmap and punch_hole(self._fd, offset, length):
+            return
+        for piece in zeros(length):
+            self.write(offset, [piece])
+            offset += len(piece)
+
     def flush(self) -> None:
         """Bring the file to the medium (fdatasync)."""
         os.fdatasync(self._fd)
@@ -153,6 +176,10 @@ class MemoryBackend:
             self.data[offset : offset + len(buffer)] = buffer
             offset += len(buffer)
 
+    def write_zeroes(self, offset: int, length: int, unmap: bool) -> None:
+        """Write zeros: memory keeps its room."""
+        self.write(offset, zeros(length))
+
     def flush(self) -> None:
         """Nothing is cached."""
 
@@ -177,7 +204,7 @@ class PowerCutBackend(MemoryBackend):
         super().__init__(data)
         self.operations = 0
         self.history: list[tuple[int, bytes] | None] = []
-        self._durable = bytearray(data)
+        self._before = bytes(data)
         self._cut_at = cut_at
         self._fail_at = frozenset(fail_at)
 
@@ -195,7 +222,6 @@ class PowerCutBackend(MemoryBackend):
     def flush(self) -> None:
         """Make all writes so far durable."""
         self._count()
-        self._durable[:] = self.data
         self.history.append(None)
 
     def close(self) -> None:
@@ -216,11 +242,13 @@ class PowerCutBackend(MemoryBackend):
         `kept` are the indices in `unflushed` of the writes that the disk happened to have brought out; they
         land in the order given, as a real cache may reorder them.
         """
-        survivor = bytearray(self._durable)
         unflushed = self.unflushed
-        for index in kept:
-            offset, data = unflushed[index]
-            survivor[offset : offset + len(data)] = data
+        flushed = self.history[: len(self.history) - len(unflushed)]
+        survivor = bytearray(self._before)
+        for operation in (*flushed, *(unflushed[index] for index in kept)):
+            if operation is not None:
+                offset, data = operation
+                survivor[offset : offset + len(data)] = data
         return bytes(survivor)
 
     def _check_power(self) -> None:

@@ -67,6 +67,12 @@ class VirtioDevice(ABC):
     def write_config(self, offset: int, data: bytes) -> None:
         """Take a driver's write; what cannot be written is ignored."""
 
+    def agree(self, features: int) -> None:  # noqa: B027 - for most devices no feature matters so early
+        """Know the features that the driver can no longer change; called before `activate`.
+
+        That is with FEATURES_OK; on the legacy interface with DRIVER_OK.
+        """
+
     def activate(self, carrier: Carrier, features: int) -> None:
         """Start working with the negotiated feature bits.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from devices.errors import DeviceError
 from devices.frozen import Frozen
-from devices.virtio.backends import BlockBackend
+from devices.virtio.backends import BlockBackend, zeros
 
 _CHUNK = 1 << 20
 """Bytes of a disk that are read together when it is frozen; whole pages."""
@@ -55,6 +55,10 @@ class ForkedBackend:
         for buffer in buffers:
             self._data[offset : offset + len(buffer)] = buffer
             offset += len(buffer)
+
+    def write_zeroes(self, offset: int, length: int, unmap: bool) -> None:
+        """Write zeros: what was frozen keeps its room."""
+        self.write(offset, zeros(length))
 
     def flush(self) -> None:
         """Nothing is cached."""

@@ -239,6 +239,8 @@ class Transport(Slot, Generic[Registers]):
         else:
             before = self._status
             self._status = self.lifecycle.after(before, value & ~self._refused)
+            if self._status & ~before & self.lifecycle.final:
+                self.device.agree(self._driver_features)
             if _active(self._status) and not _active(before):
                 self.device.activate(self, self._driver_features)
         self._kick()

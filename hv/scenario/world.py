@@ -158,10 +158,12 @@ class World:
         return run
 
     def _make_room(self) -> None:
-        """Forget the machine before, which must be off."""
+        """Forget the machine before, which must be off, and what its disk held."""
         if self.runs and self.runs[-1].on:
             raise ScenarioError(f"machine {self.runs[-1].number} is still on: switch it off or cut its power")
         self._machine.close()
+        if self.runs:
+            self.runs[-1].disk = None
 
     def _config(self, disks: tuple[Disk, ...]) -> MachineConfig:
         config = MachineConfig(

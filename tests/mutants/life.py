@@ -63,9 +63,9 @@ LIFE = (
         "wce-without-flush",
         "C019",
         "a disk offers CONFIG_WCE without the FLUSH that it requires",
-        "block",
+        "block.device",
         "            | 1 << VIRTIO_BLK_F_FLUSH\n",
-        "            | 1 << 11\n",
+        "",
     ),
     Mutant(
         "indirect-wanted",
@@ -185,9 +185,10 @@ LIFE = (
         "blk-size-hidden",
         "C042",
         "blk_size, which an offered feature brings, reads zero before DRIVER_OK",
-        "block",
-        "_SEG_MAX, 0, 0, 0, SECTOR_SIZE)",
-        "_SEG_MAX, 0, 0, 0, SECTOR_SIZE if self._carrier else 0)",
+        "block.device",
+        "        return describe(self._backend.size, self._writeback)\n",
+        "        told = describe(self._backend.size, self._writeback)\n"
+        "        return told if self._carrier else told[:20] + bytes(4) + told[24:]\n",
     ),
     Mutant(
         "version-1-missing",

@@ -12,16 +12,22 @@ from hypothesis import strategies as st
 from devices.state import StateError
 from devices.virtio.backends import BlockBackend, FileBackend, MemoryBackend, PowerCutBackend, PowerCutError
 from devices.virtio.block import Block
+from devices.virtio.block.config import WRITEBACK, describe
 from devices.virtio.constants import (
+    VIRTIO_BLK_F_CONFIG_WCE,
     VIRTIO_BLK_F_FLUSH,
     VIRTIO_BLK_F_RO,
     VIRTIO_BLK_S_IOERR,
     VIRTIO_BLK_S_OK,
     VIRTIO_BLK_S_UNSUPP,
+    VIRTIO_BLK_T_DISCARD,
     VIRTIO_BLK_T_FLUSH,
     VIRTIO_BLK_T_GET_ID,
     VIRTIO_BLK_T_IN,
     VIRTIO_BLK_T_OUT,
+    VIRTIO_BLK_T_WRITE_ZEROES,
+    VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP,
+    VIRTIO_CONFIG_S_ACKNOWLEDGE,
     VIRTIO_RING_F_INDIRECT_DESC,
 )
 from hv.conformance.dut import RAM_BASE
@@ -32,6 +38,8 @@ from tests.harness.virtio_driver import Driver
 SECTORS = 16
 DISK = bytes(range(256)) * 2 * SECTORS
 FLUSH = 1 << VIRTIO_BLK_F_FLUSH
+WCE = 1 << VIRTIO_BLK_F_CONFIG_WCE
+UNMAP = VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP
 
 HEADER = RAM_BASE
 DATA = RAM_BASE + 0x1000
@@ -87,11 +95,13 @@ def cut(buffer: Buffer, cuts: Sequence[int]) -> list[Buffer]:
     return [Buffer(buffer.addr + at, end - at, buffer.writable) for at, end in pairwise(ends)]
 
 
+sectors = st.one_of(st.integers(0, SECTORS), st.sampled_from(((1 << 55) - 1, 1 << 55, (1 << 64) - 1)))
+
 requests = st.tuples(
     st.sampled_from(
         (VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_FLUSH, 2, 0xFFFF_FFFF)
     ),
-    st.one_of(st.integers(0, SECTORS), st.sampled_from(((1 << 55) - 1, 1 << 55, (1 << 64) - 1))),
+    sectors,
     st.one_of(st.integers(0, 4).map(lambda sectors: 512 * sectors), st.integers(0, 1500)),
     st.lists(st.integers(1, 1500), max_size=6),
     st.booleans(),
@@ -131,15 +141,88 @@ def test_any_requests_in_any_framing_do_what_a_model_does(
     assert backend.data == model
 
 
+@given(
+    kind=st.sampled_from((VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES)),
+    sector=sectors,
+    count=st.one_of(st.integers(0, SECTORS + 1), st.sampled_from(((1 << 22) - 1, 1 << 22, (1 << 32) - 1))),
+    flags=st.sampled_from((0, 0, UNMAP, 2, UNMAP | 1 << 31)),
+    cuts=st.lists(st.integers(1, 15), max_size=3),
+)
+def test_ranges_are_cleared_as_a_model_does_it(
+    kind: int, sector: int, count: int, flags: int, cuts: list[int]
+) -> None:
+    """A range of the disk reads zero; a flag that means nothing is unsupported, what is no range an error."""
+    backend = MemoryBackend(DISK)
+    disk = Disk(backend)
+    model = bytearray(DISK)
+    if flags & ~(UNMAP if kind == VIRTIO_BLK_T_WRITE_ZEROES else 0):
+        expected = VIRTIO_BLK_S_UNSUPP
+    elif sector + count > SECTORS:
+        expected = VIRTIO_BLK_S_IOERR
+    else:
+        expected = VIRTIO_BLK_S_OK
+        model[512 * sector : 512 * (sector + count)] = bytes(512 * count)
+    out = struct.pack("<QII", sector, count, flags)
+    assert disk.request(kind, 0, out=out, cuts=cuts) == (expected, b"", 1)
+    assert backend.data == model
+
+
+@pytest.mark.parametrize("length", [0, 15, 17, 32])
+def test_a_request_names_one_range(length: int) -> None:
+    """Half a range, none, and two, which is more than the configuration space allows, are I/O errors."""
+    backend = MemoryBackend(DISK)
+    out = struct.pack("<QIIQII", 0, 1, 0, 1, 1, 0)[:length]
+    for kind in (VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES):
+        assert Disk(backend).request(kind, 0, out=out)[0] == VIRTIO_BLK_S_IOERR
+    assert backend.data == DISK
+
+
+def test_a_cleared_range_of_a_file_is_a_hole(tmp_path: Path) -> None:
+    """Write zeroes with `unmap`, and discard, give the room in the file back; without it the room stays."""
+    path = tmp_path / "disk"
+    size = 1 << 20
+    for kind, flags, kept in (
+        (VIRTIO_BLK_T_DISCARD, 0, 0),
+        (VIRTIO_BLK_T_WRITE_ZEROES, UNMAP, 0),
+        (VIRTIO_BLK_T_WRITE_ZEROES, 0, size),
+    ):
+        path.write_bytes(b"\x11" * size)
+        backend = FileBackend(path)
+        disk = Disk(backend)
+        out = struct.pack("<QII", 0, size // 512, flags)
+        assert disk.request(kind, 0, out=out)[0] == VIRTIO_BLK_S_OK
+        assert disk.request(VIRTIO_BLK_T_FLUSH, 0)[0] == VIRTIO_BLK_S_OK
+        backend.close()
+        assert path.read_bytes() == bytes(size)
+        assert 512 * path.stat().st_blocks == kept
+
+
 def test_the_configuration_space_describes_the_disk() -> None:
-    """Capacity in sectors, seg_max that leaves room for header and status, blk_size of 512."""
+    """Each field of the offered features, and zeros where nothing is; what describes cannot be written."""
     driver = Driver(Slot(Block(MemoryBackend(DISK), "disk")))
-    assert driver.config(0, 8) == SECTORS
-    assert driver.config(12) == 254
-    assert driver.config(20) == 512
-    driver.slot.mmio.write(0x100, 8, 0)
-    assert driver.config(0, 8) == SECTORS
-    assert driver.config(0x100, 8) == 0
+    described = struct.pack(
+        "<QIIHBBIBBHIBBHIIIIIB3x",
+        *(SECTORS, 0, 254),
+        *(1, 16, 63),  # cylinders, heads, sectors
+        *(512, 3, 0, 8, 0),  # blk_size, physical_block_exp, alignment_offset, min_io_size, opt_io_size
+        *(1, 0, 0),  # writeback, unused0, num_queues
+        *((1 << 22) - 1, 1, 8),  # discard: sectors, ranges, alignment
+        *((1 << 22) - 1, 1, 1),  # write zeroes: sectors, ranges, may unmap
+    )
+    for value in (0, 0xFF):
+        for at in range(64):
+            if at != WRITEBACK:
+                driver.slot.mmio.write(0x100 + at, 1, value)
+    assert bytes(driver.config(at, 1) for at in range(60)) == described
+    assert driver.config(60) == driver.config(0x100, 8) == 0
+
+
+@pytest.mark.parametrize("size", [512, 512 * 16 * 63 * 2, 512 << 30], ids=["small", "middle", "large"])
+def test_every_size_has_a_geometry(size: int) -> None:
+    """At least one cylinder of 16 heads and 63 sectors, at most 16383, and no more than there is."""
+    cylinders, heads, sectors = struct.unpack_from("<HBB", describe(size, True), 16)
+    assert (heads, sectors) == (16, 63)
+    assert cylinders == {512: 1, 512 << 30: 16383}.get(size, 2)
 
 
 @pytest.mark.parametrize(
@@ -168,18 +251,62 @@ def test_a_read_only_disk_says_so_and_refuses_writes(tmp_path: Path) -> None:
     disk = Disk(backend)
     assert disk.driver.slot.mmio.device.features >> VIRTIO_BLK_F_RO & 1
     assert disk.request(VIRTIO_BLK_T_OUT, 0, out=bytes(512))[0] == VIRTIO_BLK_S_IOERR
+    for kind in (VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES):
+        assert disk.request(kind, 0, out=struct.pack("<QII", 0, 1, 0))[0] == VIRTIO_BLK_S_IOERR
     assert disk.request(VIRTIO_BLK_T_IN, 0, room=512) == (VIRTIO_BLK_S_OK, DISK[:512], 513)
     backend.close()
     assert path.read_bytes() == DISK
 
 
-def test_without_flush_every_write_is_durable() -> None:
-    """A driver that cannot flush loses nothing that was done; one that can loses what it did not flush."""
-    for features, survivor in ((0, b"\x11" * 512), (FLUSH, DISK[:512])):
-        backend = PowerCutBackend(DISK)
-        disk = Disk(backend, features)
-        disk.request(VIRTIO_BLK_T_OUT, 0, out=b"\x11" * 512)
-        assert backend.after_power_cut()[:512] == survivor
+@pytest.mark.parametrize(
+    ("features", "mode", "written", "durable"),
+    [
+        (0, 1, None, True),
+        (FLUSH, 1, None, False),
+        (WCE | FLUSH, 1, None, False),
+        (WCE | FLUSH, 1, 0, True),
+        (WCE | FLUSH, 1, 2, False),
+        (WCE, 0, None, True),
+        (WCE, 0, 1, False),
+        (FLUSH, 1, 0, False),
+        (0, 1, 1, True),
+    ],
+)
+@pytest.mark.parametrize("kind", [VIRTIO_BLK_T_OUT, VIRTIO_BLK_T_DISCARD, VIRTIO_BLK_T_WRITE_ZEROES])
+def test_the_driver_chooses_what_a_power_cut_takes(
+    features: int, mode: int, written: int | None, durable: bool, kind: int
+) -> None:
+    """A change is durable when it is done: with `writeback` 0, or for a driver that cannot flush at all."""
+    backend = PowerCutBackend(DISK)
+    disk = Disk(backend, features)
+    assert disk.driver.config(WRITEBACK, 1) == mode
+    if written is not None:
+        disk.driver.slot.mmio.write(0x100 + WRITEBACK, 1, written)
+    out = bytes(512) if kind == VIRTIO_BLK_T_OUT else struct.pack("<QII", 0, 1, 0)
+    assert disk.request(kind, 0, out=out)[0] == VIRTIO_BLK_S_OK
+    assert backend.after_power_cut()[:512] == (bytes(512) if durable else DISK[:512])
+
+
+def test_the_mode_of_the_cache_is_the_drivers_to_keep() -> None:
+    """It goes into a saved state and comes back; a reset brings writeback."""
+    disk = Disk(MemoryBackend(DISK), WCE | FLUSH)
+    disk.driver.slot.mmio.write(0x100 + WRITEBACK, 1, 0)
+    state = disk.driver.slot.mmio.save()
+    disk.driver.slot.mmio.reset()
+    assert disk.driver.config(WRITEBACK, 1) == 1
+    disk.driver.slot.mmio.restore(state)
+    assert disk.driver.config(WRITEBACK, 1) == 0
+
+
+def test_a_legacy_driver_may_choose_the_mode_early() -> None:
+    """What it wrote before DRIVER_OK stays, also without FLUSH, and what it accepts changes nothing."""
+    for mode in (0, 1):
+        driver = Driver(Slot(Block(MemoryBackend(DISK), "disk"), interface="legacy"))
+        driver.slot.mmio.write(0x100 + WRITEBACK, 1, mode)
+        driver.accept(WCE)
+        driver.status = VIRTIO_CONFIG_S_ACKNOWLEDGE
+        driver.status = driver.working
+        assert driver.config(WRITEBACK, 1) == mode
 
 
 def test_a_flush_makes_earlier_writes_durable() -> None:

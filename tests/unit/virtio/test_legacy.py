@@ -83,7 +83,7 @@ def test_every_slot_says_that_it_is_legacy() -> None:
 
 @pytest.mark.parametrize(
     ("device", "own"),
-    [(Balloon(), 1), (Block(MemoryBackend(bytes(512)), "disk"), 1 << 2 | 1 << 6 | 1 << 9)],
+    [(Balloon(), 1), (Block(MemoryBackend(bytes(512)), "disk"), 0b110111001010100)],
     ids=["balloon", "block"],
 )
 def test_what_is_offered_fits_into_one_word(device: VirtioDevice, own: int) -> None:

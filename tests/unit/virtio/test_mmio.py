@@ -116,7 +116,7 @@ def test_only_aligned_words_reach_a_register(offset: int, size: int, value: int)
 
 
 @pytest.mark.parametrize(
-    ("driver", "own"), [(balloon_driver(), 0b011011), (block_driver(), 1 << 2 | 1 << 6 | 1 << 9)]
+    ("driver", "own"), [(balloon_driver(), 0b011011), (block_driver(), 0b110111001010100)]
 )
 def test_the_device_offers_what_it_does_and_nothing_else(driver: Driver, own: int) -> None:
     """The feature words are the device's own bits and those of ring and transport; higher words are 0."""
