@@ -15,7 +15,6 @@ Nothing is compared with an earlier entry: what is wrong is wrong at one moment.
   (`hv.reach`).
 """
 
-from collections import defaultdict
 from enum import Enum
 from typing import NamedTuple
 
@@ -105,7 +104,7 @@ class Ledger:
         self._machine = machine
         self._balloon = machine.balloon
         self._findings: list[Finding] = []
-        self._known: defaultdict[tuple[Kind, str], Pages] = defaultdict(self._nothing)
+        self._known: dict[tuple[Kind, str], Pages] = {}
         self._lost = self._nothing()
         self._balloon.watchers.append(self)
         self.log = BalloonLog(self._balloon, machine.hart, machine.memory, self.symbols)
@@ -221,7 +220,7 @@ class Ledger:
 
     def _find(self, kind: Kind, entry: Entry, pages: Pages, text: str) -> None:
         """Enter findings for pages that were right in the last entry, one for each mover of them."""
-        new = pages & ~self._known[kind, text]
+        new = pages & ~self._known.get((kind, text), self._nothing())
         self._known[kind, text] = pages.copy()
         for blame in self.log.blame(new):
             names = [self.symbols.function(frame.address - frame.is_return) for frame in blame.frames]

@@ -97,6 +97,7 @@ class Machine:
             self.hart = Hart(self.memory)
             self._closing.callback(self.hart.close)
             self._wiring = wiring = Wiring(config, self._backends, self.hart, self.memory)
+            self._closing.callback(wiring.close)
             self.console, self.uart = wiring.console, wiring.uart
             self.serial, self.channel = wiring.serial, wiring.channel
             self.balloon, self.disks = wiring.balloon, wiring.disks

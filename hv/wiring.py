@@ -108,6 +108,11 @@ class Wiring:
             self.parts["channel"] = self.channel.console
         hart.attach((window.base, window.size, window.device) for window in bus)
 
+    def close(self) -> None:
+        """Pull the devices out of their slots."""
+        for transport in self.transports:
+            transport.close()
+
     def _virtio(self, config: MachineConfig, hart: Hart) -> Iterator[Part]:
         """Return the virtio devices, and where each wants to be."""
         if self.balloon is not None:

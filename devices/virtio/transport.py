@@ -147,6 +147,13 @@ class Transport(Slot, Generic[Registers]):
         self._clear()
         self._interrupt.set(0)
 
+    def close(self) -> None:
+        """Forget driver and watchers: what knows each other keeps RAM and disk until a garbage collection."""
+        self.device.deactivate()
+        self.device.watchers.clear()
+        self.device.handlers = ()
+        self._queues = self._fresh_queues()
+
     def needs_reset(self, reason: str) -> None:
         """Enter DEVICE_NEEDS_RESET; a driver that is past DRIVER_OK hears of it."""
         self.fault = reason[:_FAULT_CHARACTERS]

@@ -16,7 +16,7 @@ is written itself.
 
 import weakref
 from collections.abc import Callable, Iterable
-from ctypes import CFUNCTYPE, c_uint32, c_uint64, c_void_p, cast
+from ctypes import CFUNCTYPE, c_uint32, c_uint64, c_void_p
 from functools import cache
 
 import numpy as np
@@ -139,6 +139,7 @@ class Hart:
         """Free the CPU. Nothing else may be called after it, but it may be called again."""
         self._memory.on_write = lambda _address, _length: None
         self._memory.writes.on_change = lambda: None
+        self._tracepoints.clear()
         self._windows.close()
         self._free()
 
@@ -304,7 +305,7 @@ class Hart:
         """
         callback = _CODE_HOOK(lambda _engine, _address, _size, _user: passed())
         self._tracepoints.append(callback)
-        function = cast(callback, c_void_p).value
+        function = c_void_p.from_buffer(callback).value  # a cast would make a cycle
         assert function is not None
         self._engine.hook(uc.UC_HOOK_CODE, function, 0, address, address)
         self._engine.flush()

@@ -14,7 +14,7 @@ a watch.
 """
 
 from collections.abc import Callable
-from ctypes import CFUNCTYPE, c_int64, c_void_p, cast
+from ctypes import CFUNCTYPE, c_int64, c_void_p
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -124,7 +124,7 @@ class Watch:
         self._on_access = on_access
         self._base = state[RAM_BASE]
         self._callback = _CALLBACK(self._report)  # ctypes does not keep it alive
-        state[ON_ACCESS] = cast(self._callback, c_void_p).value or 0
+        state[ON_ACCESS] = c_void_p.from_buffer(self._callback).value or 0
         state[WATCHED] = pages.ctypes.data
 
     def _report(self, address: int, page: int, kind: int, now: int) -> int:

@@ -59,7 +59,7 @@ class World:
         first_entry: the books that later ones are compared with.
         cached_writes_kept: at a power cut, which of `disk.unflushed` had reached the medium; none of them.
         journal: steps, figures and findings.
-        runs: the machines so far.
+        run: the machine that was made last, or None. No other is kept: RAM and a disk are too much for that.
     """
 
     def __init__(
@@ -96,7 +96,8 @@ class World:
         self.first_entry: books.Entry | None = None
         self.cached_writes_kept: Callable[[PowerCutBackend], Iterable[int]] = lambda _disk: ()
         self.journal = Journal()
-        self.runs: list[Run] = []
+        self.run: Run | None = None
+        self._earlier = Verdicts()
         self._closing = ExitStack()
         self._machine = ExitStack()
         self._folder = Path(
@@ -158,12 +159,12 @@ class World:
         return run
 
     def _make_room(self) -> None:
-        """Forget the machine before, which must be off, and what its disk held."""
-        if self.runs and self.runs[-1].on:
-            raise ScenarioError(f"machine {self.runs[-1].number} is still on: switch it off or cut its power")
+        """Forget the machine before, which must be off."""
+        if self.run is not None:
+            if self.run.on:
+                raise ScenarioError(f"machine {self.run.number} is still on: switch it off or cut its power")
+            self._earlier.add(self.run.verdicts)
         self._machine.close()
-        if self.runs:
-            self.runs[-1].disk = None
 
     def _config(self, disks: tuple[Disk, ...]) -> MachineConfig:
         config = MachineConfig(
@@ -182,8 +183,8 @@ class World:
         if medium is not None:
             self._machine.callback(medium.close)
         self._machine.enter_context(machine)
-        self.runs.append(Run(self, len(self.runs) + 1, machine, medium))
-        return self.runs[-1]
+        self.run = Run(self, 1 if self.run is None else self.run.number + 1, machine, medium)
+        return self.run
 
     def boot(self, cut_at: int | None = None, fail_at: Iterable[int] = ()) -> Run:
         """Make the next machine and run it to the prompt of a fresh boot; a host image is dropped.
@@ -229,8 +230,9 @@ class World:
     def verdicts(self) -> Verdicts:
         """What became of the clauses for drivers, over all machines so far."""
         together = Verdicts()
-        for run in self.runs:
-            together.add(run.verdicts)
+        together.add(self._earlier)
+        if self.run is not None:
+            together.add(self.run.verdicts)
         return together
 
     @property
@@ -283,13 +285,13 @@ class World:
 
     def log(self, text: str) -> None:
         """Enter a step of the scenario's own."""
-        if self.runs:
-            self.runs[-1].log("scenario", text)
-        else:
+        if self.run is None:
             self.journal.events.append(Event(0, 0, "scenario", text))
+        else:
+            self.run.log("scenario", text)
 
     def _moment(self) -> tuple[int, int]:
-        return (self.runs[-1].number, self.runs[-1].ns) if self.runs else (0, 0)
+        return (0, 0) if self.run is None else (self.run.number, self.run.ns)
 
     def keep_host_image(self, run: Drive | None) -> None:
         """Keep the RAM of a machine that hibernated to the platform, or none; the image before is used up."""

@@ -8,8 +8,8 @@ Spec: virtio 1.4, "Block Device", "Device Operation".
 
 import errno
 import struct
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import ClassVar, NamedTuple
 
 from devices.virtio.backends import SECTOR_SIZE, BlockBackend
 from devices.virtio.block.config import MAX_RANGES, MAX_SECTORS
@@ -29,13 +29,6 @@ Views = list[memoryview]
 _RANGE = struct.Struct("<QII")  # sector, num_sectors, flags
 
 
-class _Request(NamedTuple):
-    """A type of request: what does it, returning the bytes that it wrote, and whether it changes the disk."""
-
-    carry_out: Callable[[int, Views, Views], int]
-    changes: bool
-
-
 class Requests:
     """The requests to one disk; `serial` is what GET_ID answers, cut to 20 bytes of ASCII."""
 
@@ -43,14 +36,6 @@ class Requests:
         self._backend = backend
         name = serial.encode("ascii", "replace")
         self._serial = name.ljust(VIRTIO_BLK_ID_BYTES, b"\0")[:VIRTIO_BLK_ID_BYTES]
-        self._types = {
-            VIRTIO_BLK_T_IN: _Request(self._read, changes=False),
-            VIRTIO_BLK_T_OUT: _Request(self._write, changes=True),
-            VIRTIO_BLK_T_FLUSH: _Request(self._flush, changes=False),
-            VIRTIO_BLK_T_GET_ID: _Request(self._get_id, changes=False),
-            VIRTIO_BLK_T_DISCARD: _Request(self._discard, changes=True),
-            VIRTIO_BLK_T_WRITE_ZEROES: _Request(self._write_zeroes, changes=True),
-        }
 
     def carry_out(self, kind: int, sector: int, data: Views, room: Views, cached: bool) -> int:
         """Do a request; return how many bytes were written from the start of `room`.
@@ -65,12 +50,12 @@ class Requests:
         Raises:
             OSError: it failed; EOPNOTSUPP for what no such disk can do.
         """
-        request = self._types.get(kind)
+        request = self._TYPES.get(kind)
         if request is None:
             raise OSError(errno.EOPNOTSUPP, f"there is no request {kind}")
         if request.changes and self._backend.read_only:
             raise OSError(errno.EROFS, "the disk is read-only")
-        done = request.carry_out(sector, data, room)
+        done = request.carry_out(self, sector, data, room)
         if request.changes and not cached:
             self._backend.flush()
         return done
@@ -124,6 +109,21 @@ class Requests:
         if length % SECTOR_SIZE or offset + length > self._backend.size:
             raise OSError(errno.EINVAL, f"{length} bytes at {offset} are no sectors of the disk")
         return offset
+
+    class _Type(NamedTuple):
+        """What does a type of request, returning the bytes that it wrote, and whether it changes the disk."""
+
+        carry_out: "Callable[[Requests, int, Views, Views], int]"
+        changes: bool
+
+    _TYPES: ClassVar[Mapping[int, _Type]] = {
+        VIRTIO_BLK_T_IN: _Type(_read, changes=False),
+        VIRTIO_BLK_T_OUT: _Type(_write, changes=True),
+        VIRTIO_BLK_T_FLUSH: _Type(_flush, changes=False),
+        VIRTIO_BLK_T_GET_ID: _Type(_get_id, changes=False),
+        VIRTIO_BLK_T_DISCARD: _Type(_discard, changes=True),
+        VIRTIO_BLK_T_WRITE_ZEROES: _Type(_write_zeroes, changes=True),
+    }
 
 
 def length_of(views: Views) -> int:

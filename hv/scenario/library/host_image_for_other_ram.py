@@ -19,7 +19,8 @@ def host_image_for_other_ram(world: World) -> None:
             world.check("RAM" in str(error), f"the refusal does not name the RAM: {error}")
         else:
             world.find(f"an image of {RAM} bytes was taken on a machine of {ram}")
-            world.runs[-1].cut_power()
+            assert world.run is not None
+            world.run.cut_power()
     world.ram = RAM
     woken = world.next()
     woken.until_target()
