@@ -1,9 +1,11 @@
 """What a scenario's author relies on: time, conditions, power, judging."""
 
 import errno
+import gc
 import re
 import subprocess
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,20 @@ def test_a_power_cut_takes_what_the_disk_had_not_flushed() -> None:
         again = world.power_on()
         again.until_fresh()
         again.shell("swapon")
+
+
+def test_a_machine_that_is_off_leaves_nothing_behind() -> None:
+    """RAM and disk of a guest that lived are free once the next machine is on, no collection is waited for."""
+    gc.disable()
+    try:
+        with World() as world:
+            run = world.start(touch=500, target=TARGET)
+            big = weakref.ref(run.machine.memory), weakref.ref(run.disk)
+            run.hibernate()
+            run = world.next()
+            assert [each() for each in big] == [None, None]
+    finally:
+        gc.enable()
 
 
 def test_power_goes_at_the_nth_disk_operation() -> None:
