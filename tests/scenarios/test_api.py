@@ -72,7 +72,7 @@ def test_a_power_cut_takes_what_the_disk_had_not_flushed() -> None:
 
 
 def test_a_machine_that_is_off_leaves_nothing_behind() -> None:
-    """RAM and disk of a guest that lived are free once the next machine is on, no collection is waited for."""
+    """Who forgets a machine that is off has RAM and disk back at once; no garbage collection is needed."""
     gc.disable()
     try:
         with World() as world:
