@@ -152,7 +152,7 @@ class Transport(Slot, Generic[Registers]):
         self.device.deactivate()
         self.device.watchers.clear()
         self.device.handlers = ()
-        self._queues = self._fresh_queues()
+        self._queues.clear()
 
     def needs_reset(self, reason: str) -> None:
         """Enter DEVICE_NEEDS_RESET; a driver that is past DRIVER_OK hears of it."""
