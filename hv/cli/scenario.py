@@ -124,7 +124,7 @@ def run(
 @click.argument("names", metavar="[NAME]...", nargs=-1)
 @click.option("-n", "--jobs", type=click.IntRange(1), default=os.cpu_count(), help="Processes at a time.")
 def show_matrix(names: tuple[str, ...], jobs: int) -> None:
-    """Play the library, or some of it, with each guest, here and on QEMU, and print a table.
+    """Play the library, or some of it, with each guest, here and on QEMU, and print a table in Markdown.
 
     The exit status is 0 only if none failed here.
     """
@@ -132,7 +132,10 @@ def show_matrix(names: tuple[str, ...], jobs: int) -> None:
     find_qemu()
     scenarios = [scenario for name in names for scenario in _named(name)]
     scenarios = scenarios or [scenario for scenario in library().values() if not scenario.campaign]
-    outcomes = list(play_all(list(matrix.cases(scenarios)), jobs))
+    outcomes = []
+    for outcome in play_all(list(matrix.cases(scenarios)), jobs):
+        click.echo(f"{_word(outcome):6}  {outcome.case.id}", err=True)
+        outcomes.append(outcome)
     click.echo("\n".join(matrix.table(scenarios, outcomes)))
     sys.exit(1 if any(outcome.failed and outcome.case.place == "here" for outcome in outcomes) else 0)
 
@@ -155,8 +158,7 @@ def _lines(outcome: Outcome, log: bool) -> Iterable[str]:
         for event in journal.events:
             yield f"machine {event.run} {event.ns / 1e6:12.6f}  {event.side:8}  {event.text}"
     figures = " ".join(f"{name}={value}" for name, value in journal.figures.items())
-    word = "pass" if outcome.passed else "FAIL" if outcome.failed else "cannot"
-    yield f"{word:4}  {_id(case):40} {figures}".rstrip()
+    yield f"{_word(outcome):4}  {_id(case):40} {figures}".rstrip()
     for finding in journal.findings:
         yield f"      machine {finding.run} at {finding.ns / 1e6:.6f} ms: {finding.text}"
     for line in outcome.broke.splitlines():
@@ -165,6 +167,10 @@ def _lines(outcome: Outcome, log: bool) -> Iterable[str]:
         yield f"      there is no such thing on {case.place}: {outcome.cannot}"
     if outcome.failed:
         yield f"      replay: {case.command}"
+
+
+def _word(outcome: Outcome) -> str:
+    return "pass" if outcome.passed else "FAIL" if outcome.failed else "cannot"
 
 
 def _id(case: Case) -> str:

@@ -9,6 +9,7 @@ import select
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
@@ -25,6 +26,7 @@ from hv.hibernate import Carrier
 from hv.qemu.balloon import EVENTS, BalloonTrace
 from hv.qemu.memory import QemuMemory
 from hv.qemu.process import QemuProcess
+from hv.qemu.qmp import QmpError
 from hv.scenario.place import CannotError, Medium
 from hv.stop import Stop, StopReason
 
@@ -122,20 +124,24 @@ class QemuMachine:
         self._ran_ns = 0
         self._since: int | None = None
         self._off: Stop | None = None
-        self._log = tempfile.NamedTemporaryFile(prefix="thawvisor-trace-")  # noqa: SIM115 - until exit
-        trace = ("-D", self._log.name, *(word for event in EVENTS for word in ("-trace", event)))
         lines = ("serial", "channel") if config.virtio_console else ("serial",)
-        self._qemu = QemuProcess((*arguments(config), *trace), lines, config.legacy_virtio)
-        pages = config.ram // board.PAGE_SIZE
-        self._trace = BalloonTrace(Path(self._log.name), board.DRAM_BASE, pages)
-        self._memory = QemuMemory(self._qemu.pid, config.ram)
-        self._balloon = QemuBalloon(self._trace, self._qemu)
-        self._consoles = {self._qemu.sockets[name]: Console(lambda: self.now_ns, _nothing) for name in lines}
-        self.serial, *channels = (Terminal(console, line.sendall) for line, console in self._consoles.items())
-        self.channel = channels[0] if channels else None
-        self.console = self.serial.console
-        if config.balloon:
-            self.set_balloon_target(config.balloon)
+        self._closing = ExitStack()
+        with ExitStack() as failing:
+            failing.push(self._closing)
+            log = self._closing.enter_context(tempfile.NamedTemporaryFile(prefix="thawvisor-trace-"))
+            trace = ("-D", log.name, *(word for event in EVENTS for word in ("-trace", event)))
+            qemu = QemuProcess((*arguments(config), *trace), lines, config.legacy_virtio)
+            self._qemu = self._closing.enter_context(qemu)
+            self._memory = QemuMemory(qemu.pid, config.ram)
+            self._trace = BalloonTrace(Path(log.name), board.DRAM_BASE, config.ram // board.PAGE_SIZE)
+            self._balloon = QemuBalloon(self._trace, qemu)
+            self._open = {qemu.sockets[name]: Console(lambda: self.now_ns, _nothing) for name in lines}
+            self.serial, *channels = (Terminal(console, line.sendall) for line, console in self._open.items())
+            self.channel = channels[0] if channels else None
+            self.console = self.serial.console
+            if config.balloon:
+                self.set_balloon_target(config.balloon)
+            failing.pop_all()
 
     def __enter__(self) -> Self:
         return self
@@ -143,8 +149,7 @@ class QemuMachine:
     def __exit__(
         self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        self._qemu.close()
-        self._log.close()
+        self._closing.close()
 
     @property
     def balloon(self) -> Balloon:
@@ -174,20 +179,31 @@ class QemuMachine:
 
     def run(self, until_ns: int, until: Callable[[], bool] = lambda: False) -> Stop:
         """See `GuestMachine`."""
-        if self._off is None and not until():
-            self._qemu.qmp.execute("cont")
-            self._since = time.monotonic_ns()
-            reason = self._watch(until_ns, until)
-            if reason is not None:
-                self._qemu.qmp.execute("stop")
-            self._ran_ns, self._since = self.now_ns, None
-            while self._take(0):
-                pass
-            self._trace.read()
-            if reason is not None:
-                return Stop(reason, self.now_ns)
+        if until():
+            return Stop(StopReason.CONDITION, self.now_ns)
+        if self._off is not None:
+            return self._off
+        self._qemu.qmp.execute("cont")
+        self._since = time.monotonic_ns()
+        reason = self._watch(until_ns, until)
+        stands = reason is not None and self._halt()
+        self._ran_ns, self._since = self.now_ns, None
+        while self._take(0):
+            pass
+        self._trace.read()
+        if not stands:
             self._off = self._ended()
-        return self._off or Stop(StopReason.CONDITION, self.now_ns)
+            if reason is None:
+                return self._off
+        assert reason is not None
+        return Stop(reason, self.now_ns)
+
+    def _halt(self) -> bool:
+        """Have it stand still; return whether it can, or has ended."""
+        with suppress(QmpError):
+            self._qemu.qmp.execute("stop")
+            return True
+        return False
 
     def _watch(self, until_ns: int, until: Callable[[], bool]) -> StopReason | None:
         """Let it run; return why it is to stand still, None when it has ended."""
@@ -201,15 +217,17 @@ class QemuMachine:
         return None
 
     def _take(self, within: float) -> bool | None:
-        """Take what the guest has printed; return whether that was anything, None when QEMU has ended."""
-        ready, _, _ = select.select(self._consoles, (), (), within)
+        """Take what the guest has printed; return whether there was anything, None when QEMU has ended."""
+        ready, _, _ = select.select(self._open, (), (), within)
         for line in ready:
-            data = line.recv(1 << 16)
-            if not data:
-                return None
+            try:
+                data = line.recv(1 << 16)
+            except ConnectionResetError:
+                data = b""
+            console = self._open[line] if data else self._open.pop(line)
             for byte in data:
-                self._consoles[line].transmit(byte)
-        return bool(ready)
+                console.transmit(byte)
+        return bool(ready) if self._open else None
 
     def _ended(self) -> Stop:
         status = self._qemu.wait_exit()
