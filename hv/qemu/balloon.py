@@ -5,12 +5,12 @@ worked on, each buffer that is taken out of it, each page in that buffer.
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from devices.memory import PAGE_SIZE, Pages
-from devices.virtio.balloon.counters import BalloonCounters
 from devices.virtio.balloon.features import BalloonQueue
 
 EVENTS = ("virtio_queue_notify", "virtqueue_pop", "virtio_balloon_handle_output", "virtio_balloon_set_config")
@@ -23,6 +23,16 @@ _LINE = re.compile(
 )
 
 
+@dataclass
+class BalloonRequests:
+    """What the driver asked for, as `BalloonCounters` has it; of reports and statistics nothing is known."""
+
+    inflate_requests: int = 0
+    inflated_pages: int = 0
+    deflate_requests: int = 0
+    deflated_pages: int = 0
+
+
 class BalloonTrace:
     """What QEMU has written of its balloon, as far as it was read.
 
@@ -33,13 +43,13 @@ class BalloonTrace:
 
     Attributes:
         ballooned: for each page of RAM, whether it was given and not asked back.
-        counters: what was asked for; inflating and deflating only.
+        requests: what was asked for.
         actual_pages: the driver's claim.
     """
 
     def __init__(self, log: Path, base: int, pages: int) -> None:
         self.ballooned: Pages = np.zeros(pages, np.bool_)
-        self.counters = BalloonCounters()
+        self.requests = BalloonRequests()
         self.actual_pages = 0
         self._log = log
         self._base = base
@@ -81,8 +91,8 @@ class BalloonTrace:
         moved, requests = bool(self.ballooned[page] != inflating), not self._begun
         self.ballooned[page], self._begun = inflating, True
         if inflating:
-            self.counters.inflate_requests += requests
-            self.counters.inflated_pages += moved
+            self.requests.inflate_requests += requests
+            self.requests.inflated_pages += moved
         else:
-            self.counters.deflate_requests += requests
-            self.counters.deflated_pages += moved
+            self.requests.deflate_requests += requests
+            self.requests.deflated_pages += moved

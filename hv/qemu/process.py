@@ -4,10 +4,12 @@ Sockets are pairs made here and handed to QEMU as file descriptors, so there is 
 nothing in the file system.
 """
 
+import ctypes
 import shutil
 import socket
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +17,8 @@ from hv.errors import HostError
 from hv.qemu.qmp import PATIENCE_S, Qmp
 
 BINARY = "qemu-system-riscv64"
+
+_PR_SET_THP_DISABLE, _PR_GET_THP_DISABLE = 41, 42
 
 
 def find_qemu() -> str:
@@ -25,6 +29,18 @@ def find_qemu() -> str:
     return path
 
 
+@contextmanager
+def _huge_pages_disabled() -> Iterator[None]:
+    """Have processes that are started now get no huge pages (prctl(2), PR_SET_THP_DISABLE: inherited)."""
+    prctl = ctypes.CDLL(None).prctl
+    before = prctl(_PR_GET_THP_DISABLE, 0, 0, 0, 0)
+    prctl(_PR_SET_THP_DISABLE, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_PR_SET_THP_DISABLE, before, 0, 0, 0)
+
+
 class QemuProcess:
     """A running QEMU `virt` machine and its QMP session. A context manager; leaving it ends QEMU.
 
@@ -32,6 +48,8 @@ class QemuProcess:
         arguments: further command line; `chardev:NAME` in it is the socket of that name.
         sockets: names of the sockets to make besides `qmp`.
         legacy: whether its virtio-mmio slots are of version 1.
+        small_pages: whether the host backs its memory with pages of 4 KiB only. Else it may fill pages that
+            were given back again, when it makes a huge page of what is around them.
 
     Attributes:
         qmp: the QMP session.
@@ -39,7 +57,13 @@ class QemuProcess:
         complaints: what QEMU wrote to its standard error; known once it has ended.
     """
 
-    def __init__(self, arguments: Sequence[str], sockets: Sequence[str], legacy: bool = False) -> None:
+    def __init__(
+        self,
+        arguments: Sequence[str],
+        sockets: Sequence[str],
+        legacy: bool = False,
+        small_pages: bool = False,
+    ) -> None:
         command = [find_qemu(), "-machine", "virt", "-display", "none", "-nodefaults"]
         command += ["-global", f"virtio-mmio.force-legacy={str(legacy).lower()}"]
         command += ["-mon", "chardev=qmp,mode=control"]
@@ -48,13 +72,14 @@ class QemuProcess:
             command += ["-chardev", f"socket,id={name},fd={theirs.fileno()}"]
         self.complaints = ""
         self.sockets = {name: ours for name, (ours, _) in pairs.items()}
-        self._process = subprocess.Popen(
-            [*command, *arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            pass_fds=[theirs.fileno() for _, theirs in pairs.values()],
-        )
+        with _huge_pages_disabled() if small_pages else nullcontext():
+            self._process = subprocess.Popen(
+                [*command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                pass_fds=[theirs.fileno() for _, theirs in pairs.values()],
+            )
         for _, theirs in pairs.values():
             theirs.close()
         try:

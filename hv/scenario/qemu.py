@@ -23,7 +23,7 @@ from hv.agenda import Agenda
 from hv.config import Disk, MachineConfig
 from hv.console import Console, Terminal
 from hv.hibernate import Carrier
-from hv.qemu.balloon import EVENTS, BalloonTrace
+from hv.qemu.balloon import EVENTS, BalloonRequests, BalloonTrace
 from hv.qemu.memory import QemuMemory
 from hv.qemu.process import QemuProcess
 from hv.qemu.qmp import QmpError
@@ -75,6 +75,19 @@ class _File:
         self._path.unlink()
 
 
+class _Counters:
+    """What is known of `BalloonCounters`."""
+
+    def __init__(self, requests: BalloonRequests) -> None:
+        self._requests = requests
+
+    def __getattr__(self, name: str) -> int:
+        if name not in BalloonRequests.__dataclass_fields__:
+            raise CannotError(f"the balloon's count of {name}")
+        count: int = getattr(self._requests, name)
+        return count
+
+
 class QemuBalloon:
     """What the host knows of QEMU's balloon. Of the rest of `Balloon` it says that it is not to be had."""
 
@@ -82,7 +95,7 @@ class QemuBalloon:
         self._trace = trace
         self._qemu = qemu
         self.target_pages = 0
-        self.counters = trace.counters
+        self.counters = _Counters(trace.requests)
         self.ballooned = trace.ballooned
         self.hinted: Pages = np.zeros(len(trace.ballooned), np.bool_)
 
@@ -130,7 +143,7 @@ class QemuMachine:
             failing.push(self._closing)
             log = self._closing.enter_context(tempfile.NamedTemporaryFile(prefix="thawvisor-trace-"))
             trace = ("-D", log.name, *(word for event in EVENTS for word in ("-trace", event)))
-            qemu = QemuProcess((*arguments(config), *trace), lines, config.legacy_virtio)
+            qemu = QemuProcess((*arguments(config), *trace), lines, config.legacy_virtio, small_pages=True)
             self._qemu = self._closing.enter_context(qemu)
             self._memory = QemuMemory(qemu.pid, config.ram)
             self._trace = BalloonTrace(Path(log.name), board.DRAM_BASE, config.ram // board.PAGE_SIZE)
