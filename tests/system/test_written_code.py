@@ -11,10 +11,11 @@ from hv import board, images
 from hv.config import MachineConfig
 from hv.linux.kit import Kit
 from hv.machine import Machine
-from hv.scenario import LinuxGuest, World
+from hv.scenario import PLACES, LinuxGuest, Run, World
 from hv.shell import GuestShell
 from tests.harness.linux_programs import compile_program, initrd_with
 from tests.harness.qemu import Qemu
+from tests.harness.qemu_process import find_qemu
 
 pytestmark = pytest.mark.campaign
 
@@ -153,30 +154,51 @@ def test_a_rewound_linux_runs_the_code_of_then(kit: Kit, programs: Colliding, in
     assert len(places[0] & places[1]) > COPIES * PAGES // 2
 
 
-def test_a_resumed_linux_runs_the_code_of_its_image(programs: Colliding, initrd: Path) -> None:
-    """After a resume the image's programs run, where the boot kernel ran others at the same address."""
+@pytest.fixture
+def guest(initrd: Path) -> type[LinuxGuest]:
+    """Linux with the two programs."""
 
     class Guest(LinuxGuest):
-        """Linux with these programs."""
+        """Linux with another RAM disk."""
 
         @staticmethod
         def prepare(config: MachineConfig, era: str) -> MachineConfig:
             """See `Guest`."""
             return replace(LinuxGuest.prepare(config, era), initrd=initrd)
 
-    with World("e3", guest=Guest) as world:
-        world.ram = 512 * board.MIB
-        world.append = "rdinit=/bin/early collide=white gap=4"
-        run = world.boot()
-        assert run.said(printed_by(ADDENDS["white"]))
-        run.enable_swap()
-        run.hibernate()
-        world.append = "rdinit=/bin/early collide=black gap=1000 forgotten=1"
-        woken = world.power_on()
-        woken.until_line("init: looking for an image")
-        assert woken.said(printed_by(ADDENDS["black"]))
+    return Guest
+
+
+def sleep_and_run_other_programs(world: World) -> Run:
+    """Hibernate with copies of one program; return the next machine, which has run the other's."""
+    world.append = "rdinit=/bin/early collide=white gap=4"
+    run = world.boot()
+    assert run.said(printed_by(ADDENDS["white"]))
+    run.enable_swap()
+    run.hibernate()
+    world.append = "rdinit=/bin/early collide=black gap=1000 forgotten=1"
+    woken = world.power_on()
+    woken.until_line("init: looking for an image")
+    assert woken.said(printed_by(ADDENDS["black"]))
+    return woken
+
+
+def test_a_resumed_linux_runs_the_code_of_its_image(programs: Colliding, guest: type[LinuxGuest]) -> None:
+    """After a resume the image's programs run, where the boot kernel ran others at the same address."""
+    with World("e3", guest=guest) as world:
+        woken = sleep_and_run_other_programs(world)
         translated = programs.pages("black", woken.machine)
         woken.until_resumed()
         assert woken.shell(RUN).lines == (printed_by(ADDENDS["white"]),)
         collisions = translated & programs.pages("white", woken.machine)
     assert len(collisions) > COPIES // 2
+
+
+@pytest.mark.peers
+def test_a_resumed_linux_runs_the_code_of_its_image_on_qemu(guest: type[LinuxGuest]) -> None:
+    """The same programs print the same on QEMU."""
+    find_qemu()
+    with World("e3", guest=guest, place=PLACES["qemu"]) as world:
+        woken = sleep_and_run_other_programs(world)
+        woken.until_resumed()
+        assert woken.shell(RUN).lines == (printed_by(ADDENDS["white"]),)
