@@ -34,13 +34,23 @@ def test_the_capacity_can_be_read_before_the_features_are_agreed(driver: Driver)
 
 @clauses("C042", device="block", interface="both")
 def test_fields_of_offered_features_can_be_read_early(driver: Driver) -> None:
-    """seg_max and blk_size, which two offered features bring, read early what they read later."""
-    early = driver.config(12), driver.config(20)
-    features = driver.require(2, 6)
+    """seg_max, geometry, blk_size and topology, of offered features, read early what they read later."""
+    early = [driver.config(at) for at in (12, 16, 20, 24)]
+    features = driver.require(2, 4, 6, 10)
     driver.start(features)
-    assert (driver.config(12), driver.config(20)) == early
+    assert [driver.config(at) for at in (12, 16, 20, 24)] == early
     assert early[0] > 0
-    assert early[1] == 512
+    assert early[2] == 512
+
+
+@clauses("C042", device="block", interface="both")
+def test_limits_of_discard_and_write_zeroes_can_be_read_early(driver: Driver) -> None:
+    """The most sectors and ranges, of DISCARD and WRITE_ZEROES, read early what they read later."""
+    limits = (36, 40, 48, 52)
+    early = [driver.config(at) for at in limits]
+    driver.start(driver.require(13, 14))
+    assert [driver.config(at) for at in limits] == early
+    assert 0 not in early
 
 
 @clauses("C041", device="balloon", interface="both")

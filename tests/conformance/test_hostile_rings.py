@@ -175,6 +175,9 @@ BALLOON_OFFENCES: dict[str, Offence] = {
 }
 
 READ, BEYOND = struct.pack("<IIQ", 0, 0, 0), struct.pack("<IIQ", 0, 0, 1 << 55)
+DISCARD, WRITE_ZEROES = struct.pack("<IIQ", 11, 0, 0), struct.pack("<IIQ", 13, 0, 0)
+RANGES = ((0, 0xFFFF_FFFF, 0), (1 << 55, 1, 0), (0, 1, 0xFFFF_FFFE))
+ALL, FAR, ODD = (struct.pack("<QII", *each) for each in RANGES)
 SECTOR, ROOM = (bytes(512), True), (b"\xff", True)
 BLOCK_OFFENCES: dict[str, Offence] = {
     "a header that is too short": chain((READ[:15], False), SECTOR, ROOM),
@@ -183,6 +186,12 @@ BLOCK_OFFENCES: dict[str, Offence] = {
     "nothing to read into": chain((READ, False), ROOM),
     "half a sector": chain((READ, False), (bytes(256), True), ROOM),
     "a sector far behind the disk": chain((BEYOND, False), SECTOR, ROOM),
+    "more sectors to discard than there are": chain((DISCARD + ALL, False), ROOM),
+    "sectors to clear far behind the disk": chain((WRITE_ZEROES + FAR, False), ROOM),
+    "sectors to clear with odd flags": chain((WRITE_ZEROES + ODD, False), ROOM),
+    "nothing to discard": chain((DISCARD, False), ROOM),
+    "half a range to clear": chain((WRITE_ZEROES + ALL[:8], False), ROOM),
+    "a thousand ranges to clear": chain((WRITE_ZEROES + 1000 * ALL, False), ROOM),
     "a request that there is not": chain((struct.pack("<IIQ", 0xDEAD, 0, 0), False), SECTOR, ROOM),
 }
 
