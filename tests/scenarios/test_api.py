@@ -213,7 +213,7 @@ def test_the_command_that_replays_a_failure_replays_it(users_file: Path) -> None
 
 def test_jobs_change_nothing() -> None:
     """Two processes print what one prints, in the same order, as JSON too."""
-    names = ("run", "host-forgets", "restore-counts", "--carrier", "host", "--json")
+    names = ("run", "host-forgets", "restore-counts", "--carrier", "host", "--era", "e4", "--json")
     one, two = _thawvisor(*names, "-n", "1"), _thawvisor(*names, "-n", "2")
     assert one.returncode == two.returncode == 0
     assert one.stdout == two.stdout

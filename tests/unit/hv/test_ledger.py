@@ -110,13 +110,6 @@ def symbols() -> Symbols:
     return Symbols((images.GUEST,))
 
 
-def copy_of(memory: GuestMemory) -> GuestMemory:
-    """RAM with the same contents, to break."""
-    copy = GuestMemory.allocate(memory.base, memory.size)
-    copy.ram[:] = memory.ram
-    return copy
-
-
 def test_books_that_lead_astray_are_refused(symbols: Symbols) -> None:
     """Whatever word of the guest's books is broken, they are read or refused, and nothing else happens."""
     refused = 0
@@ -136,15 +129,16 @@ def test_books_that_lead_astray_are_refused(symbols: Symbols) -> None:
             for word in range(count)
         ]
         for place in places:
+            right = memory.read(place, 8)
             for value in (0, 1, 1 << 31, (1 << 64) - 1, 1 << 63, RAM_PAGE + 1):
-                broken = copy_of(memory)
-                broken.write(place, struct.pack("<Q", value))
+                memory.write(place, struct.pack("<Q", value))
                 try:
-                    books = GuestPages.read(Vmcoreinfo(broken, symbols))
+                    books = GuestPages.read(Vmcoreinfo(memory, symbols))
                 except BooksError:
                     refused += 1
                 else:
                     assert len(books.free) == memory.size // PAGE_SIZE
+            memory.write(place, right)
     assert refused > len(places)
 
 
