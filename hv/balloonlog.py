@@ -101,7 +101,7 @@ class BalloonLog:
         self._memory = memory
         self._symbols = symbols
         self._traces: list[tuple[Frame, ...]] = [()]
-        self._known: dict[bytes, int] = {}
+        self._known: dict[tuple[int, int, int, bytes], int] = {}
         self._who = np.zeros(memory.size // PAGE_SIZE, np.int32)  # which of the traces
         self._when = np.zeros(memory.size // PAGE_SIZE, np.int64)
         self._info: Vmcoreinfo | None = None
@@ -149,8 +149,8 @@ class BalloonLog:
 
     def _trace(self) -> int:
         """Return the number of the guest's call trace at this moment; equal ones are walked once."""
-        registers = (self._hart.pc, self._hart.x(_RA), self._hart.x(_FP))
-        key = b"".join(register.to_bytes(8, "little") for register in registers) + self._stack(registers[-1])
+        fp = self._hart.x(_FP)
+        key = self._hart.pc, self._hart.x(_RA), fp, self._stack(fp)
         if key not in self._known:
             trace = tuple(backtrace(self._hart, self._memory, self._symbols))
             if trace not in self._traces:

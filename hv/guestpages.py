@@ -9,6 +9,7 @@ Pages are numbered from the start of RAM.
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -78,11 +79,18 @@ class Vmcoreinfo:
 
     def page_of_struct(self, address: int) -> int:
         """The number of the page in RAM whose struct page is at a virtual address; raises BooksError."""
-        index, rest = divmod(address - self.word(self.symbol("mem_map")), self["SIZE(page)"])
-        page = self.word(self.symbol("min_low_pfn")) - self.memory.base // PAGE_SIZE + index
+        mem_map, size, first = self._mem_map
+        index, rest = divmod(address - mem_map, size)
+        page = first + index
         if rest or not 0 <= page < self.memory.size // PAGE_SIZE:
             raise BooksError(f"no struct page is at {address:#x}")
         return page
+
+    @cached_property
+    def _mem_map(self) -> tuple[int, int, int]:
+        """Where the structs are, their size, and the page of the first: a kernel keeps them."""
+        first = self.word(self.symbol("min_low_pfn")) - self.memory.base // PAGE_SIZE
+        return self.word(self.symbol("mem_map")), self["SIZE(page)"], first
 
     def word(self, address: int) -> int:
         """The 64 bits at a virtual address of the linear map."""

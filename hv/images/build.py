@@ -75,7 +75,14 @@ def zig_cc(arguments: list[str], cache: Path) -> None:
         sys.exit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
 
 
-def build(image: Image, root: Path, output: Path, cache: Path, defines: tuple[str, ...] = ()) -> None:
+def build(
+    image: Image,
+    root: Path,
+    output: Path,
+    cache: Path,
+    defines: tuple[str, ...] = (),
+    kept: Path | None = None,
+) -> None:
     """Compile one image and put it in place atomically.
 
     Args:
@@ -83,7 +90,9 @@ def build(image: Image, root: Path, output: Path, cache: Path, defines: tuple[st
         root: the source tree that holds the image's folder.
         output: the ELF to write.
         cache: zig's cache folder.
-        defines: extra `-D` macros, each for the units that name it; the others come out of the cache.
+        defines: extra `-D` macros, each for the units that name it.
+        kept: a folder for the objects of all other units, which are taken from there when they are there
+            already: for many builds of one source.
     """
     source = root / image.folder
     units = sorted(p for p in source.rglob("*") if p.suffix in {".c", ".S"})
@@ -107,10 +116,11 @@ def build(image: Image, root: Path, output: Path, cache: Path, defines: tuple[st
 
         def compile_unit(number_and_unit: tuple[int, Path]) -> str:
             number, unit = number_and_unit
-            object_file = work / f"{number:03}-{unit.stem}.o"
             text = unit.read_text()
-            flags = [*compile_flags, *(f"-D{name}" for name in defines if name in text)]
-            zig_cc([*flags, "-c", str(unit), "-o", str(object_file)], cache)
+            macros = [f"-D{name}" for name in defines if name in text]
+            object_file = (work if macros or not kept else kept) / f"{number:03}-{unit.stem}.o"
+            if not object_file.exists():
+                zig_cc([*compile_flags, *macros, "-c", str(unit), "-o", str(object_file)], cache)
             return str(object_file)
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -46,5 +46,7 @@ def plant_kernel(plant: Plant, folder: Path) -> Path:
     """Return the guest kernel with this bug, built into `folder` unless it is there already."""
     path = folder / f"{plant}.elf"
     if not path.exists():
-        build(IMAGES[1], ROOT, path, ROOT / ".zig-cache", (plant.flag,))
+        objects = folder / "objects"
+        objects.mkdir(exist_ok=True)
+        build(IMAGES[1], ROOT, path, ROOT / ".zig-cache", (plant.flag,), objects)
     return path

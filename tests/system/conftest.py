@@ -42,3 +42,9 @@ def disk(tmp_path: Path) -> Path:
 def kit() -> Kit:
     """A kit in the user's cache; it is made if need be, and the tests skip where it cannot."""
     return find_kit()
+
+
+@pytest.fixture(scope="session")
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the kernels with bugs."""
+    return tmp_path_factory.mktemp("plants")

@@ -1,5 +1,7 @@
 """The monitor on whole machines: it changes nothing, finds what is planted, and names the function."""
 
+from pathlib import Path
+
 import pytest
 
 from hv.config import MachineConfig
@@ -67,11 +69,11 @@ def test_the_toy_driver_breaks_nothing(legacy: bool) -> None:
     ],
 )
 def test_a_planted_bug_is_named_with_its_clause_and_function(
-    plant: str, clauses: set[str], function: str, tmp_path_factory: pytest.TempPathFactory
+    plant: str, clauses: set[str], function: str, kernels: Path
 ) -> None:
     """The driver breaks what it is built to break, and the call trace leads there."""
     flag = next(each for each in PLANTS if each.flag == plant)
-    kernel = plant_kernel(flag, tmp_path_factory.getbasetemp())
+    kernel = plant_kernel(flag, kernels)
     verdicts = judged(MachineConfig(ram=RAM, monitor=True, kernel=kernel))
     assert clauses <= verdicts.broken
     for breach in verdicts.breaches:

@@ -138,12 +138,6 @@ def swap_config(tmp_path: Path) -> MachineConfig:
     return config(64, make_disk(tmp_path / "swap.img", 80 * board.MIB))
 
 
-@pytest.fixture(scope="session")
-def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for the kernels with bugs."""
-    return tmp_path_factory.mktemp("plants")
-
-
 VERDICTS: dict[str, tuple[Offence | Kind, str] | str] = {
     "read_ballooned": (Offence.LOAD, "cmd_balloon"),
     "write_ballooned": (Offence.STORE, "update_balloon_size"),
