@@ -21,6 +21,7 @@ from devices.state import Fields, State, StateError
 from devices.virtio.backends import BackendError, BlockBackend, FileBackend
 from devices.virtio.forked_backend import ForkedBackend
 from devices.virtio.forked_backend import freeze as freeze_disk
+from devices.virtio.slot import Slot
 from hv import board
 from hv.agenda import Agenda, Timed
 from hv.config import Disk, MachineConfig, plan
@@ -125,6 +126,10 @@ class Machine:
 
     def __exit__(self, *_exc: object) -> None:
         self.close()
+
+    def slot(self, device: str) -> Slot:
+        """Return the slot of `balloon`, `disk`, `disk1` and so on, to watch; raises ConfigError."""
+        return self._wiring.transport(device)
 
     def close(self) -> None:
         """Give hart, RAM and disks back; the machine cannot run any more, and its RAM is lost."""
