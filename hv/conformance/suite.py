@@ -174,11 +174,11 @@ def _pytest(selection: Selection, more: list[str], gathered: _Gathered) -> None:
         chosen += ["-k", selection.expression]
     if selection.clause:
         chosen.append(f"--clause={selection.clause}")
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     status = pytest.main(
         [
             *("-c", os.devnull, f"--rootdir={register.TESTS}", "--import-mode=importlib", "-W", "error"),
-            *("-p", "no:terminal", "-p", "no:cacheprovider", "-p", "hv.conformance.plugin"),
+            *("--disable-plugin-autoload", "-p", "hv.conformance.plugin"),
+            *("-p", "no:terminal", "-p", "no:cacheprovider"),
             *(*chosen, *more, str(register.TESTS)),
         ],
         plugins=[gathered],
