@@ -12,7 +12,6 @@ import click
 from hv.errors import ConfigError
 from hv.hibernate import Carrier
 from hv.monitor import WATCHED, Verdicts, totals
-from hv.qemu.process import find_qemu
 from hv.scenario import ERAS, Case, Scenario, matrix
 from hv.scenario.guests import GUESTS
 from hv.scenario.places import PLACES
@@ -91,6 +90,7 @@ def run(
     """
     chosen = {name: value for name, _, value in (text.partition("=") for text in settings)}
     GUESTS[guest].require()
+    PLACES[place].require()
     scenarios = [scenario for name in names for scenario in _named(name)]
     if everything:
         scenarios += [scenario for scenario in library().values() if campaign or not scenario.campaign]
@@ -128,8 +128,10 @@ def show_matrix(names: tuple[str, ...], jobs: int) -> None:
 
     The exit status is 0 only if none failed here.
     """
-    GUESTS["linux"].require()
-    find_qemu()
+    for guest in GUESTS.values():
+        guest.require()
+    for place in PLACES.values():
+        place.require()
     scenarios = [scenario for name in names for scenario in _named(name)]
     scenarios = scenarios or [scenario for scenario in library().values() if not scenario.campaign]
     outcomes = []

@@ -76,6 +76,9 @@ class Place(Protocol):
     name: str
     carriers: tuple[Carrier, ...]
 
+    def require(self) -> None:
+        """Raise HostError unless there are machines."""
+
     def disk(
         self, data: bytes, folder: Path, cut_at: int | None, fail_at: Iterable[int], /
     ) -> tuple[Disk, Medium]:
@@ -90,6 +93,9 @@ class Here:
 
     name = "here"
     carriers = tuple(Carrier)
+
+    def require(self) -> None:
+        """See `Place`; there always are."""
 
     def disk(
         self, data: bytes, _folder: Path, cut_at: int | None, fail_at: Iterable[int]

@@ -25,7 +25,7 @@ from hv.console import Console, Terminal
 from hv.hibernate import Carrier
 from hv.qemu.balloon import EVENTS, BalloonRequests, BalloonTrace
 from hv.qemu.memory import QemuMemory
-from hv.qemu.process import QemuProcess
+from hv.qemu.process import QemuProcess, find_qemu
 from hv.qemu.qmp import QmpError
 from hv.scenario.place import CannotError, Medium
 from hv.stop import Stop, StopReason
@@ -43,6 +43,10 @@ class OnQemu:
 
     name = "on QEMU"
     carriers: tuple[Carrier, ...] = (Carrier.SWAP,)
+
+    def require(self) -> None:
+        """See `Place`."""
+        find_qemu()
 
     def disk(
         self, data: bytes, folder: Path, cut_at: int | None, fail_at: Iterable[int]
