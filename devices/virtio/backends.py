@@ -227,7 +227,7 @@ class PowerCutBackend(MemoryBackend):
     def close(self) -> None:
         """Give up contents and history; the backend is unusable from then on."""
         super().close()
-        self._durable = bytearray()
+        self._before = b""
         self.history = []
 
     @property

@@ -10,6 +10,7 @@ from hv.stop import Stop
 TARGET = 1000
 TOUCHED = 200
 RAM = 32 * board.MIB
+DISK = 4 * board.MIB
 DEVICES = ("balloon", "disk")
 WHEN = [name for name in KINDS if name.startswith("needs-reset")]
 """Instead of the answer to the request, or with the request carried out."""
@@ -30,7 +31,7 @@ MANY = 500
 def needs_reset_anywhere(world: World) -> None:
     """Wherever a device needs a reset it gets one, and life goes on; a freeze that it spoils is repeated."""
     only = world.number("request", MANY)
-    empty = bytes(RAM // 2 + board.MIB)
+    empty = bytes(DISK)
     for device in world.choice("device", DEVICES):
         for fault in world.choice("fault", WHEN):
             number = 0
