@@ -52,8 +52,8 @@ class Apt:
         try:
             mirrors = dict.fromkeys(_RELEASE.findall(_run(["apt-get", "update", "--print-uris"])))
             signed = f"[signed-by={_KEYRING}] " if _KEYRING.exists() else ""
-            sources.write_text("".join(f"deb {signed}{mirror} {release} main\n" for mirror in mirrors))
-            self._apt("apt-get", "update", "--error-on=any")
+            lines = [f"deb {signed}{mirror} SUITE main\n" for mirror in mirrors]
+            self._update(sources, "".join(lines), release)
         except BaseException:
             self.close()
             raise
@@ -85,6 +85,22 @@ class Apt:
         folder.mkdir()
         self._apt("apt-get", "download", package, cwd=folder)
         return next(folder.glob("*.deb"))
+
+    def _update(self, sources: Path, lines: str, release: str) -> None:
+        """Fetch the lists of packages, under the release's code name or, if it has it, as `stable`.
+
+        A cache before a mirror may hold a new index beside an old list under one name, which apt refuses, and
+        a whole set under the other.
+        """
+        try:
+            sources.write_text(lines.replace("SUITE", release))
+            self._apt("apt-get", "update", "--error-on=any")
+        except HostError as error:
+            sources.write_text(lines.replace("SUITE", "stable"))
+            self._apt("apt-get", "update", "--error-on=any")
+            indices = [path.read_text() for path in (self._root / "lists").glob("*InRelease")]
+            if not all(f"\nCodename: {release}\n" in index for index in indices):
+                raise error from None
 
     def _apt(self, *command: str, cwd: Path | None = None) -> str:
         options = [f"-o{name}={value}" for name, value in self._options.items()]

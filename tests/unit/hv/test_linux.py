@@ -28,10 +28,17 @@ for last; do :; done
 case "$*" in
 *--print-uris*) echo "'http://mirror/dists/bookworm/InRelease' mirror_dists_bookworm_InRelease 0" ;;
 *depends*) echo "  Depends: linux-image-6.12-riscv64" ;;
+*--error-on*)
+	for each; do case $each in -oDir::Etc::SourceList=*) list=${each#*=} ;; esac; done
+	if grep -q trixie "$list"; then echo "E: Mirror sync in progress?" >&2; exit 100; fi
+	printf 'Suite: stable\nCodename: %s\n' "$CODENAME" >"${list%/*}/lists/mirror_InRelease" ;;
 *download*) echo "$last" >>"$here/downloads"; cp "$here/$last.deb" . ;;
 esac
 """
-"""An apt that has the packages beside it, and keeps a list of what was asked for."""
+"""An apt that has the packages beside it, and keeps a list of what was asked for.
+
+Its mirror is not in order under the code name trixie, and what it calls stable is `$CODENAME`.
+"""
 
 
 def package(path: Path, files: dict[str, bytes]) -> Path:
@@ -115,7 +122,7 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
 
 
 def test_a_kit_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of those that need the kit at the same time one downloads it; later nobody does."""
+    """Of those that need the kit at the same time one downloads it, from the right release."""
     wanted = ["busybox-static", "linux-image-6.12-riscv64", "opensbi"]
     for name, files in zip(wanted, (PARTS, {}, {}), strict=True):
         package(tmp_path / f"{name}.deb", files)
@@ -123,6 +130,10 @@ def test_a_kit_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         (tmp_path / name).write_text(APT)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("CODENAME", "forky")
+    with pytest.raises(HostError, match="Mirror sync in progress"):
+        ensure(tmp_path / "kit")
+    monkeypatch.setenv("CODENAME", "trixie")
     folders = [tmp_path / "kit"] * 4
     with ThreadPoolExecutor(len(folders)) as users:
         kits = list(users.map(ensure, folders))
