@@ -10,7 +10,7 @@ import subprocess
 import sysconfig
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +26,10 @@ class Done(NamedTuple):
     status: int
     out: str
     err: str
+
+
+Run = Callable[..., Done]
+"""Runs the command with the arguments that it is given."""
 
 
 def thawvisor(*arguments: str | Path, typed: str = "", shell: str = "") -> Done:

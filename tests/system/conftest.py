@@ -1,5 +1,9 @@
-"""Disks for the system tests, images compiled from the sources as they are now, and a Linux."""
+"""The command, disks, images compiled from the sources as they are now, and a Linux, for system tests."""
 
+import runpy
+import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +12,10 @@ from hv.images.build import IMAGES, Image, build
 from hv.linux.kit import Kit
 from tests.harness.guest import make_disk
 from tests.harness.kit import find_kit
+from tests.harness.terminal import SCRIPT, Done, Run
 from tests.system.hibernation import DISK
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -48,3 +54,20 @@ def kit() -> Kit:
 def kernels(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for the kernels with bugs."""
     return tmp_path_factory.mktemp("plants")
+
+
+@pytest.fixture
+def run(capfdbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """The script, run inside the test's process: what it is spared is starting Python and importing numba."""
+    handlers = {number: signal.getsignal(number) for number in _ENDING}
+
+    def run(*arguments: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(str(SCRIPT), run_name="__main__")
+        captured = capfdbinary.readouterr()
+        return Done(int(ended.value.code or 0), captured.out.decode("latin-1"), captured.err.decode())
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
