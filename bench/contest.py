@@ -73,7 +73,7 @@ class AtLeast:
         return None if ratio is None else ratio >= self.times
 
     def __str__(self) -> str:
-        return f"{self.times:g} x {self.peer}"
+        return f"{self.times:.3g} x {self.peer}"
 
 
 @dataclass(frozen=True)

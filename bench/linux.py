@@ -18,8 +18,8 @@ RAM_MIB = 512
 BALLOON_PAGES = 65536
 
 ICOUNT = "QEMU -icount shift=0"
-FROM_MACHINE = "making the machine, to shell"
-FROM_PROCESS = "starting the process, to shell"
+FROM_MACHINE = "machine to shell"
+FROM_PROCESS = "process to shell"
 INFLATE = "inflate"
 DEFLATE = "deflate"
 
