@@ -1,6 +1,7 @@
 """Settings of the whole suite."""
 
 import gc
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -13,6 +14,9 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("suite")
+
+# A shell without job control starts its background jobs deaf to Ctrl-C, with all that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
