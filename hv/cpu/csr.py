@@ -6,14 +6,11 @@
   a user. Here a falling SUM drops the user pages that were seen meanwhile.
 - pmpcfg2, pmpaddr8..15: Unicorn takes the addresses but not the configuration; here they are read-only zero,
   as in a hart with 8 regions.
-- mstatus: the guest's TVM is not that of Unicorn's CPU (hv.cpu.fence). Bits of the hypervisor extension,
-  which Unicorn can write here, are not there.
 - satp: modes other than Bare and Sv39 are refused (the write has no effect), and a change of mode takes
-  effect at once. TVM is the guest's here too.
+  effect at once.
 
 The table of CSRs belongs to the process, so it is changed once, and the hart is found through an unused field
-of its CPU. An engine that is not one of our harts gets an illegal instruction from these CSRs, but a plain
-mstatus, which `hv.cpu.proof` probes.
+of its CPU. An engine that is not one of our harts gets an illegal instruction from these CSRs.
 """
 
 from ctypes import byref
@@ -32,28 +29,19 @@ from hv.cpu.internals import (
 )
 from hv.cpu.intrinsics import Callback, call, callback, i32, i64, int64, load64, native, store64
 from hv.cpu.riscv import (
-    CSR_MSTATUS,
     CSR_PMPCFG2,
     CSR_SATP,
     CSR_SSTATUS,
     CSRS,
     M_MODE,
     MSTATUS_FS,
-    MSTATUS_MIE,
-    MSTATUS_MPIE,
-    MSTATUS_MPP,
-    MSTATUS_MPRV,
     MSTATUS_MXR,
     MSTATUS_SD,
     MSTATUS_SIE,
     MSTATUS_SPIE,
     MSTATUS_SPP,
     MSTATUS_SUM,
-    MSTATUS_TSR,
-    MSTATUS_TVM,
-    MSTATUS_TW,
     S_MODE,
-    SATP_ASID_SHIFT,
     SATP_BARE,
     SATP_SV39,
     U_MODE,
@@ -65,10 +53,10 @@ from hv.cpu.state import (
     TLB_FLUSH,
     TLB_FLUSH_BY_MMUIDX,
     TLB_FLUSH_PAGE_BY_MMUIDX,
-    TVM,
     USER_PAGE_COUNT,
     USER_PAGES,
     USER_PAGES_MAX,
+    WRITE_SATP,
 )
 
 DONE = 0
@@ -76,14 +64,6 @@ ILLEGAL = -1
 """What a CSR function returns."""
 
 SSTATUS_WRITABLE = MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR
-
-_MSTATUS_MACHINE = (
-    MSTATUS_MIE | MSTATUS_MPIE | MSTATUS_MPP | MSTATUS_MPRV | MSTATUS_TVM | MSTATUS_TW | MSTATUS_TSR
-)
-MSTATUS_WRITABLE = SSTATUS_WRITABLE | _MSTATUS_MACHINE
-
-_TRANSLATION = MSTATUS_MPP | MSTATUS_MPRV | MSTATUS_SUM | MSTATUS_MXR
-"""What M-mode can change of how addresses are translated."""
 
 
 @callback(i32(i64, i32))
@@ -147,37 +127,6 @@ def drop_user_pages(s: int) -> None:
     store64(s + USER_PAGE_COUNT, 0)
 
 
-@native
-def with_summary(mstatus: int) -> int:
-    """Return mstatus with SD as FS says."""
-    return mstatus | MSTATUS_SD if mstatus & MSTATUS_FS == MSTATUS_FS else mstatus & ~MSTATUS_SD
-
-
-@callback(i32(i64, i32, i64))
-def read_mstatus(env: int, _number: int, value: int) -> int:
-    """Read mstatus, with the guest's TVM."""
-    s = load64(env + ENV_SPTBR)
-    mstatus = load64(env + ENV_MSTATUS)
-    store64(value, mstatus & ~MSTATUS_TVM | load64(s + TVM) if s else mstatus)
-    return DONE
-
-
-@callback(i32(i64, i32, i64))
-def write_mstatus(env: int, _number: int, value: int) -> int:
-    """Write mstatus; TVM stays set in the CPU."""
-    s = load64(env + ENV_SPTBR)
-    before = load64(env + ENV_MSTATUS)
-    after = with_summary(before & ~MSTATUS_WRITABLE | value & MSTATUS_WRITABLE)
-    if s:
-        store64(s + TVM, value & MSTATUS_TVM)
-        after |= MSTATUS_TVM
-        if (before ^ after) & _TRANSLATION:
-            call(load64(s + TLB_FLUSH), load64(s + CPU))
-            store64(s + USER_PAGE_COUNT, 0)
-    store64(env + ENV_MSTATUS, after)
-    return DONE
-
-
 @callback(i32(i64, i32, i64))
 def write_sstatus(env: int, _number: int, value: int) -> int:
     """Write S-mode's part of mstatus."""
@@ -185,7 +134,9 @@ def write_sstatus(env: int, _number: int, value: int) -> int:
     if s == 0:
         return ILLEGAL
     before = load64(env + ENV_MSTATUS)
-    after = with_summary(before & ~SSTATUS_WRITABLE | value & SSTATUS_WRITABLE)
+    after = before & ~(SSTATUS_WRITABLE | MSTATUS_SD) | value & SSTATUS_WRITABLE
+    if after & MSTATUS_FS == MSTATUS_FS:
+        after |= MSTATUS_SD
     store64(env + ENV_MSTATUS, after)
     changed = before ^ after
     if changed & MSTATUS_MXR or (changed & MSTATUS_SUM and load64(env + ENV_PRIV) == M_MODE):
@@ -196,35 +147,20 @@ def write_sstatus(env: int, _number: int, value: int) -> int:
     return DONE
 
 
-@native
-def may_use_satp(s: int, env: int) -> bool:
-    """Whether the mode may access satp (privileged spec 3.1.6.5)."""
-    return s != 0 and not (load64(env + ENV_PRIV) == S_MODE and load64(s + TVM))
-
-
 @callback(i32(i64, i32, i64))
-def read_satp(env: int, _number: int, value: int) -> int:
-    """Read satp."""
-    if not may_use_satp(load64(env + ENV_SPTBR), env):
-        return ILLEGAL
-    store64(value, load64(env + ENV_SATP))
-    return DONE
-
-
-@callback(i32(i64, i32, i64))
-def write_satp(env: int, _number: int, value: int) -> int:
-    """Write satp (privileged spec 4.1.11); the TLB, which knows no ASIDs, has pages of one mode and ASID."""
+def write_satp(env: int, number: int, value: int) -> int:
+    """Write satp (privileged spec 4.1.11)."""
     s = load64(env + ENV_SPTBR)
-    if not may_use_satp(s, env):
+    if s == 0:
         return ILLEGAL
     mode = value >> 60 & 15
     if mode not in (SATP_BARE, SATP_SV39):
         return DONE
     before = load64(env + ENV_SATP)
-    store64(env + ENV_SATP, value)
-    if (before ^ value) >> SATP_ASID_SHIFT:
+    result: int = call(load64(s + WRITE_SATP), env, int64(number), value)
+    if (before ^ load64(env + ENV_SATP)) >> 60 & 15:
         call(load64(s + TLB_FLUSH), load64(s + CPU))
-    return DONE
+    return result
 
 
 _OPERATIONS: dict[int, dict[str, Callback]] = {
@@ -235,18 +171,21 @@ _OPERATIONS: dict[int, dict[str, Callback]] = {
     CSRS["minstret"]: {"predicate": permit, "read": read_cycle},
     **{number: {"read": read_zero, "write": ignore_write} for number in (CSR_PMPCFG2, *UNUSED_PMPADDRS)},
     CSR_SSTATUS: {"write": write_sstatus},
-    CSR_MSTATUS: {"read": read_mstatus, "write": write_mstatus},
-    CSR_SATP: {"read": read_satp, "write": write_satp},
+    CSR_SATP: {"write": write_satp},
 }
 """What replaces Unicorn's operations, by CSR; what is not named stays."""
 
 
 @cache
-def install() -> None:
-    """Put our operations into the process's table, once."""
+def install() -> int:
+    """Put our operations into the process's table once; return the address of Unicorn's own write of satp."""
+    stock_write_satp = 0
     for number, ours in _OPERATIONS.items():
         operations = CsrOperations()
         function("riscv_get_csr_ops")(number, byref(operations))
+        if number == CSR_SATP:
+            stock_write_satp = operations.write
         for name, replacement in ours.items():
             setattr(operations, name, replacement.address)
         function("riscv_set_csr_ops")(number, byref(operations))
+    return stock_write_satp

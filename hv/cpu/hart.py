@@ -113,9 +113,9 @@ class Hart:
             state.PAGE_STATES: self._page_states.ctypes.data,
             state.EMU_START: engine.address("uc_emu_start"),
             state.EMU_STOP: engine.address("uc_emu_stop"),
+            state.WRITE_SATP: csr.install(),
             state.BLOCK_SLOW_PATH: block.slow_path.address,
         }
-        csr.install()
         functions = {slot: internals.function_address(name) for slot, name in internals.FUNCTIONS.items()}
         for slot, value in (places | functions).items():
             s[slot] = value
@@ -158,7 +158,6 @@ class Hart:
         s[state.MTIME_OFFSET] = mtime_offset
         s[state.MTIMECMP] = mtimecmp
         s[state.STOP_REQUEST] = s[state.USER_PAGE_COUNT] = 0
-        s[state.LARGE_BEGIN], s[state.LARGE_END] = state.NOWHERE_BEGIN, state.NOWHERE_END
         for i in range(internals.TLB_COUNT):
             s[state.TLB_WINDOWS + 8 * i] = now
 

@@ -68,8 +68,6 @@ from hv.cpu.state import (
     CPU,
     DIRTY,
     ENV,
-    LARGE_BEGIN,
-    LARGE_END,
     NEVER,
     PMP_HART_HAS_PRIVS,
     RAISE_EXCEPTION,
@@ -246,10 +244,6 @@ def walk(s: int, address: int, access: int, mode: int) -> int:
             rights |= EXECUTE
         if pte & PTE_U:
             rights |= USER
-        if level:
-            begin = address & -(1 << shift)
-            store64(s + LARGE_BEGIN, min(load64(s + LARGE_BEGIN), begin))
-            store64(s + LARGE_END, max(load64(s + LARGE_END), begin + (1 << shift) - 1))
         return table | address & (1 << shift) - 1 & PAGE_MASK | rights
     return -page_fault(access)
 

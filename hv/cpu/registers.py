@@ -15,6 +15,7 @@ from hv.cpu.internals import (
     ENV_LOAD_RES,
     ENV_LOAD_VAL,
     ENV_MIP,
+    ENV_MSTATUS,
     ENV_PC,
     ENV_PRIV,
     ENV_X,
@@ -23,7 +24,7 @@ from hv.cpu.internals import (
     load,
     store,
 )
-from hv.cpu.riscv import CSRS, INTERRUPTS, M_MODE, S_MODE, U_MODE, X_NAMES
+from hv.cpu.riscv import CSRS, INTERRUPTS, M_MODE, MSTATUS_FS, S_MODE, U_MODE, X_NAMES
 from hv.cpu.state import MASK64
 
 SAVED_CSRS = (
@@ -58,7 +59,7 @@ class Registers:
         """
         ctypes.memmove(self._env, self._pristine, ENV_CONTEXT_SIZE)
         self.write_csr("fcsr", 0)  # kept elsewhere; turns the FPU on
-        self.write_csr("mstatus", 0)
+        store(self._env + ENV_MSTATUS, load(self._env + ENV_MSTATUS) & ~(MSTATUS_FS | 1 << 63))
         function("riscv_cpu_update_mip")(
             self._at.cpu, 0, 0
         )  # brings the request for interrupts in line with mip

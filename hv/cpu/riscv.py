@@ -11,17 +11,12 @@ M_MODE = 3
 MSTATUS_SIE = 1 << 1
 MSTATUS_MIE = 1 << 3
 MSTATUS_SPIE = 1 << 5
-MSTATUS_MPIE = 1 << 7
 MSTATUS_SPP = 1 << 8
 MSTATUS_MPP_SHIFT = 11
-MSTATUS_MPP = 3 << MSTATUS_MPP_SHIFT
 MSTATUS_FS = 3 << 13
 MSTATUS_MPRV = 1 << 17
 MSTATUS_SUM = 1 << 18
 MSTATUS_MXR = 1 << 19
-MSTATUS_TVM = 1 << 20
-MSTATUS_TW = 1 << 21
-MSTATUS_TSR = 1 << 22
 MSTATUS_SD = -1 << 63  # the sign bit: jitted code counts in int64
 
 SSIP = 1
@@ -68,7 +63,6 @@ CAUSE_NAMES = {
     INTERRUPT_CAUSE | MEIP: "machine external interrupt",
 }
 
-SATP_ASID_SHIFT = 44
 SATP_BARE = 0
 SATP_SV39 = 8
 
@@ -82,7 +76,6 @@ PTE_D = 128
 
 CSR_SSTATUS = 0x100
 CSR_SATP = 0x180
-CSR_MSTATUS = 0x300
 CSR_PMPCFG2 = 0x3A2
 UNUSED_PMPADDRS = range(0x3B8, 0x3C0)
 CSR_HPMCOUNTER3 = 0xC03
@@ -101,7 +94,7 @@ CSRS = {
     "stval": 0x143,
     "sip": 0x144,
     "satp": CSR_SATP,
-    "mstatus": CSR_MSTATUS,
+    "mstatus": 0x300,
     "misa": 0x301,
     "medeleg": 0x302,
     "mideleg": 0x303,

@@ -34,6 +34,7 @@ TLB_FLUSH = next(_offsets)
 TLB_FLUSH_BY_MMUIDX = next(_offsets)
 TLB_FLUSH_PAGE_BY_MMUIDX = next(_offsets)
 TB_INVALIDATE_PHYS_RANGE = next(_offsets)
+WRITE_SATP = next(_offsets)
 BLOCK_SLOW_PATH = next(_offsets)
 
 # Virtual time, in bytes of code (hv.cpu.clock).
@@ -72,11 +73,6 @@ TLB_WINDOWS = next(_offsets)
 for _ in range(3):
     next(_offsets)
 
-# Fences (hv.cpu.fence).
-TVM = next(_offsets)  # the guest's mstatus.TVM, in its place
-LARGE_BEGIN = next(_offsets)  # virtual addresses of which the TLB may have pieces of large pages, signed
-LARGE_END = next(_offsets)  # the last of them
-
 # Pages that somebody watches (hv.cpu.watch).
 WATCHED = next(_offsets)  # array of one byte for each page of RAM, not 0 where accesses are reported; or 0
 ON_ACCESS = next(_offsets)  # who is told
@@ -96,10 +92,6 @@ STOP_FAULT = 5
 
 NEVER = 1 << 62
 """A clock value that is never reached (at 2.56 bytes a nanosecond: 57 years)."""
-
-NOWHERE_BEGIN = (1 << 63) - 1
-NOWHERE_END = -1 << 63
-"""Begin and end of a range of signed addresses that nothing is in."""
 
 MASK64 = (1 << 64) - 1
 

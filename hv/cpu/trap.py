@@ -10,7 +10,6 @@ MPP or SPP to the mode that was left, and the return clears it.) Such a loop wou
 vector itself cannot be fetched it does not even use up virtual time.
 """
 
-from hv.cpu.fence import take_fence
 from hv.cpu.internals import ENV_MCAUSE, ENV_MSTATUS, ENV_MTVAL, ENV_PC, ENV_PRIV, ENV_SCAUSE, ENV_STVAL
 from hv.cpu.intrinsics import boolean, call, callback, i64, int64, load64, native, store64, u32, void
 from hv.cpu.leave import stop
@@ -21,7 +20,6 @@ from hv.cpu.riscv import (
     M_MODE,
     MSTATUS_MPP_SHIFT,
     MSTATUS_SPP,
-    MSTATUS_TVM,
     S_MODE,
 )
 from hv.cpu.state import (
@@ -47,7 +45,6 @@ DEAD_AFTER = 100
 def note_trap(s: int, pc: int, mode: int, mstatus: int) -> None:
     """Look at a trap that was just entered; pc, mode and mstatus are those before it."""
     env = load64(s + ENV)
-    store64(env + ENV_MSTATUS, load64(env + ENV_MSTATUS) | MSTATUS_TVM)  # fences come here (hv.cpu.fence)
     entered = load64(env + ENV_PRIV)
     cause = load64(env + (ENV_SCAUSE if entered == S_MODE else ENV_MCAUSE))
     tval = load64(env + (ENV_STVAL if entered == S_MODE else ENV_MTVAL))
@@ -88,8 +85,7 @@ def exception_hook(_engine: int, cause: int, s: int) -> None:
     """UC_HOOK_INTR: every exception but ebreak; Unicorn has added 4 to pc."""
     env = load64(s + ENV)
     store64(env + ENV_PC, load64(env + ENV_PC) - 4)
-    if int64(cause) != ILLEGAL_INSTRUCTION or not take_fence(s):
-        take_exception(s, int64(cause))
+    take_exception(s, int64(cause))
 
 
 @callback(boolean(i64, i64))
